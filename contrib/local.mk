@@ -1,0 +1,1 @@
+# Samples and scripts for users.

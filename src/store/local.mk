@@ -1,0 +1,4 @@
+# Object stores: the interface and what implements it.
+libblobforge_a_SOURCES += \
+	src/store/store.c src/store/store.h \
+	src/store/transfer.h

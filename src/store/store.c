@@ -1,0 +1,276 @@
+/* See store.h: what all stores share. */
+#include "store/store.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+void store_op_init(struct store_op *op, enum store_kind kind, const char *key)
+{
+    memset(op, 0, sizeof(*op));
+    op->kind = kind;
+    op->key = key;
+    op->body_fd = -1;
+    op->body_size = -1;
+    op->sink_fd = -1;
+    op->status = STORE_AGAIN;
+}
+
+void store_op_reset(struct store_op *op)
+{
+    buf_release(&op->data);
+    for (size_t i = 0; i < op->meta_count_r; i++)
+        free(op->meta_r[i].value);
+    for (size_t i = 0; i < op->entry_count; i++)
+        free(op->entries[i].key);
+    free(op->entries);
+    free(op->next_after_r);
+    free(op->error);
+    op->meta_count_r = 0;
+    op->entries = NULL;
+    op->entry_count = 0;
+    op->next_after_r = NULL;
+    op->error = NULL;
+    op->more_r = false;
+    op->versioned_r = false;
+    op->etag_r[0] = '\0';
+    op->size_r = op->modified_ms_r = op->date_ms_r = op->sent_boot_ms_r = 0;
+    op->http_status_r = 0;
+    op->status = STORE_AGAIN;
+}
+
+void store_op_release(struct store_op *op)
+{
+    store_op_reset(op);
+}
+
+const char *store_op_meta(const struct store_op *op, const char *name)
+{
+    for (size_t i = 0; i < op->meta_count_r; i++)
+        if (strcmp(op->meta_r[i].name, name) == 0)
+            return op->meta_r[i].value;
+    return NULL;
+}
+
+void store_op_add_entry(struct store_op *op, const char *key, const char *etag, int64_t size,
+                        int64_t modified_ms)
+{
+    struct store_entry *entry;
+
+    if ((op->entry_count & (op->entry_count - 1)) == 0) /* full at every power of two */
+        op->entries = mem_resize(op->entries, op->entry_count ? op->entry_count * 2 : 1,
+                                 sizeof(*op->entries));
+    entry = &op->entries[op->entry_count++];
+    memset(entry, 0, sizeof(*entry));
+    entry->key = mem_strdup(key);
+    snprintf(entry->etag, sizeof(entry->etag), "%s", etag);
+    entry->size = size;
+    entry->modified_ms = modified_ms;
+}
+
+void store_op_fail(struct store_op *op, enum store_status status, const char *fmt, ...)
+{
+    va_list ap;
+    struct buf text = BUF_INIT;
+    char line[1024];
+
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    buf_puts(&text, line);
+    free(op->error);
+    op->error = buf_steal(&text);
+    op->status = status;
+}
+
+void store_init(struct store *store, const struct store_vtable *vtable, const char *url)
+{
+    memset(store, 0, sizeof(*store));
+    store->vtable = vtable;
+    store->done_tail = &store->done;
+    store->url = mem_strdup(url);
+}
+
+static void queue_done(struct store *store, struct store_batch *batch)
+{
+    batch->next_done = NULL;
+    *store->done_tail = batch;
+    store->done_tail = &batch->next_done;
+}
+
+static struct store_batch *take_done(struct store *store)
+{
+    struct store_batch *batch = store->done;
+
+    if (batch == NULL)
+        return NULL;
+    store->done = batch->next_done;
+    if (store->done == NULL)
+        store->done_tail = &store->done;
+    batch->next_done = NULL;
+    return batch;
+}
+
+void store_op_ended(struct store *store, struct store_batch *batch)
+{
+    if (--batch->pending == 0 && batch->collected)
+        queue_done(store, batch);
+}
+
+void store_submit(struct store *store, struct store_batch *batch)
+{
+    batch->pending = batch->count;
+    batch->collected = true;
+    if (batch->count == 0)
+        queue_done(store, batch);
+    else
+        store->vtable->submit(store, batch);
+}
+
+struct store_batch *store_wait(struct store *store, int64_t timeout_ms, int wake_fd)
+{
+    struct store_batch *batch = take_done(store);
+
+    if (batch == NULL) {
+        store->vtable->wait(store, timeout_ms, wake_fd);
+        batch = take_done(store);
+    }
+    return batch;
+}
+
+void store_run(struct store *store, struct store_op *ops, size_t count)
+{
+    struct store_batch batch = {.ops = ops, .count = count, .pending = count};
+
+    if (count == 0)
+        return;
+    store->vtable->submit(store, &batch);
+    while (batch.pending > 0)
+        store->vtable->wait(store, -1, -1);
+}
+
+enum store_status store_do(struct store *store, struct store_op *op)
+{
+    store_run(store, op, 1);
+    return op->status;
+}
+
+const struct store_properties *store_properties(const struct store *store)
+{
+    return &store->properties;
+}
+
+void store_set_properties(struct store *store, const struct store_properties *properties)
+{
+    store->properties = *properties;
+}
+
+const struct store_meter *store_meter(const struct store *store)
+{
+    return &store->meter;
+}
+
+int64_t store_server_ms(const struct store *store, struct clock *clock)
+{
+    return clock_wall_ms(clock) + store->clock_offset_ms;
+}
+
+const char *store_url(const struct store *store)
+{
+    return store->url;
+}
+
+void store_close(struct store *store)
+{
+    char *url;
+
+    if (store == NULL)
+        return;
+    url = store->url;
+    store->vtable->close(store);
+    free(url);
+}
+
+enum store_status store_grant_read(struct store *store, const char *key, int64_t seconds,
+                                   struct store_grant *grant_r, char **error_r)
+{
+    memset(grant_r, 0, sizeof(*grant_r));
+    grant_r->fd = -1;
+    *error_r = NULL;
+    return store->vtable->grant_read(store, key, seconds, grant_r, error_r);
+}
+
+enum store_status store_grant_write(struct store *store, const char *key,
+                                    const struct store_put_terms *terms, int64_t seconds,
+                                    struct store_grant *grant_r, char **error_r)
+{
+    memset(grant_r, 0, sizeof(*grant_r));
+    grant_r->fd = -1;
+    *error_r = NULL;
+    return store->vtable->grant_write(store, key, terms, seconds, grant_r, error_r);
+}
+
+enum store_status store_grant_commit(struct store *store, const char *key,
+                                     const struct store_put_terms *terms, struct store_grant *grant,
+                                     char etag_r[static STORE_ETAG_SIZE], char **error_r)
+{
+    *error_r = NULL;
+    return store->vtable->grant_commit(store, key, terms, grant, etag_r, error_r);
+}
+
+void store_grant_release(struct store_grant *grant)
+{
+    if (grant->fd >= 0)
+        close(grant->fd);
+    if (grant->stage != NULL)
+        unlink(grant->stage);
+    if (grant->url != NULL)
+        explicit_bzero(grant->url, strlen(grant->url));
+    for (size_t i = 0; i < grant->header_count; i++)
+        free(grant->headers[i]);
+    free(grant->headers);
+    free(grant->url);
+    free(grant->stage);
+    memset(grant, 0, sizeof(*grant));
+    grant->fd = -1;
+}
+
+const char *store_status_name(enum store_status status)
+{
+    switch (status) {
+    case STORE_OK:
+        return "ok";
+    case STORE_NOT_FOUND:
+        return "not found";
+    case STORE_PRECONDITION:
+        return "precondition failed";
+    case STORE_UNKNOWN:
+        return "unknown";
+    case STORE_AGAIN:
+        return "try again";
+    case STORE_FATAL:
+        return "fatal";
+    }
+    return "?";
+}
+
+const char *store_kind_name(enum store_kind kind)
+{
+    switch (kind) {
+    case STORE_GET:
+        return "get";
+    case STORE_HEAD:
+        return "head";
+    case STORE_PUT:
+        return "put";
+    case STORE_DELETE:
+        return "delete";
+    case STORE_LIST:
+        return "list";
+    }
+    return "?";
+}

@@ -1,0 +1,267 @@
+/* Object store: the one interface between the queue protocol and any bucket.
+ *
+ * A store holds bodies under keys (UTF-8, at most 1024 bytes). Everything is done by *operations*
+ * (struct store_op), handed over in *batches* that run at once and end together. Two ways to use
+ * it:
+ *
+ *   store_run(store, ops, n)        does all of them and returns when all have ended: the CLI,
+ *                                   the janitor, tests.
+ *   store_submit(store, batch)      begins them; store_wait() makes progress and returns when a
+ *   store_wait(store, timeout)      batch has ended: the lease thread, which runs a fiber a job
+ *                                   (queue/ calls store_run() and does not see the difference: a
+ *                                   wrapper submits and switches fibers).
+ *
+ * A store belongs to one thread. Threads that need the same bucket open a store each.
+ *
+ * The results say what is *known*, and no more:
+ *
+ *   STORE_OK             done, and the answer says so
+ *   STORE_NOT_FOUND      the key is not there. Of a GET or LIST it proves absence (S3: code
+ * NoSuchKey); of a HEAD it is a hint, since a HEAD has no body to tell a missing key from a missing
+ * bucket STORE_PRECONDITION   a condition did not hold, and this sending changed nothing. It does
+ * not prove that the key exists (If-Match on a missing key), nor that an *earlier* sending of the
+ * same request did nothing. Also: an expiring DELETE came too late STORE_UNKNOWN        a write was
+ * sent and its effect is not known (timeout, cut, 409, 500, 503): it may have happened, happen
+ * later, or never. Read back, then decide STORE_AGAIN          a read got no usable answer within
+ * its deadline, or a write provably was not sent: nothing was changed, nothing is known STORE_FATAL
+ * repeating cannot help: wrong key, no right, no such bucket, bad configuration, damaged answer.
+ * `error` says what, why and what to do
+ *
+ * A store repeats by itself only what is safe to repeat: reads, and unconditional PUTs of raw files
+ * (equal hash, equal content), with back-off and jitter, until the operation's deadline. It never
+ * repeats a conditional write or a DELETE.
+ *
+ * ETags are opaque bytes without quotes; two bodies that are equal may have equal ETags. The S3
+ * store adds and removes quotes as its endpoint wants them. */
+#ifndef BF_STORE_STORE_H
+#define BF_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/rng.h"
+
+struct store;
+
+enum store_status {
+    STORE_OK,
+    STORE_NOT_FOUND,
+    STORE_PRECONDITION,
+    STORE_UNKNOWN,
+    STORE_AGAIN,
+    STORE_FATAL
+};
+
+enum store_kind { STORE_GET, STORE_HEAD, STORE_PUT, STORE_DELETE, STORE_LIST };
+#define STORE_KIND_COUNT 5
+
+enum store_cond {
+    STORE_ALWAYS,    /* no condition */
+    STORE_IF_ABSENT, /* If-None-Match: * (PUT) */
+    STORE_IF_MATCH   /* If-Match: op->etag (PUT; DELETE where the store honours it) */
+};
+
+#define STORE_ETAG_SIZE 80
+#define STORE_KEY_MAX 1024
+#define STORE_META_MAX 4 /* user metadata per object that we read or write */
+
+/* User metadata of an object: `name` lower case without the x-amz-meta- prefix; `value` as sent,
+ * which by the layout is percent-encoded ASCII. */
+struct store_meta {
+    char name[32];
+    char *value;
+};
+
+struct store_entry { /* a line of a listing */
+    char *key;
+    char etag[STORE_ETAG_SIZE];
+    int64_t size;        /* bytes */
+    int64_t modified_ms; /* server's clock */
+};
+
+struct store_op {
+    /* The wish. Strings and bytes are borrowed until the batch has ended. */
+    enum store_kind kind;
+    const char *key; /* LIST: the prefix that keys must begin with */
+    enum store_cond cond;
+    char etag[STORE_ETAG_SIZE]; /* STORE_IF_MATCH: the condition */
+    const void *body;           /* PUT from memory ... */
+    size_t body_len;
+    int body_fd; /* ... or, when body is NULL and body_size >= 0, from a file: read with pread */
+    int64_t body_size; /* bytes from body_offset on; -1: from memory */
+    int64_t body_offset;
+    const char *content_type;          /* PUT: may be NULL */
+    const struct store_meta *put_meta; /* PUT: user metadata */
+    size_t put_meta_count;
+    int sink_fd;      /* GET: >= 0: the body is written there from offset 0; -1: into `data` */
+    size_t max_bytes; /* GET: a larger body is STORE_FATAL ("too large"); 0: 16 MiB for memory, none
+                         for sink_fd */
+    const char *start_after; /* LIST: keys after this one (may be NULL) */
+    int max_keys;            /* LIST: at most so many, 1 to 1000; 0: 1000 */
+    bool delimiter; /* LIST: fold at '/': folders come as entries whose key ends in '/', size 0 */
+    int64_t deadline_ms; /* from submit to the end at the latest; 0: the store's default */
+    /* DELETE on a store that cannot condition it: it takes effect only while the *store's* clock is
+     * before expires_ms (server time, ms since the epoch). 0: no expiry asked for. A store that
+     * honours STORE_IF_MATCH on DELETE uses the condition; one that does not signs the request so
+     * that the server refuses it from then on. See store_properties. */
+    int64_t expires_ms;
+
+    /* The outcome. Strings and buffers belong to the op: store_op_release(). */
+    enum store_status status;
+    char etag_r[STORE_ETAG_SIZE]; /* GET, HEAD, PUT: of the body read or written */
+    int64_t size_r;               /* GET, HEAD: bytes of the body */
+    int64_t modified_ms_r;  /* GET, HEAD: LastModified by the server's clock (S3: whole seconds) */
+    int64_t date_ms_r;      /* the answer's Date: server's clock; 0: no answer */
+    int64_t sent_boot_ms_r; /* CLOCK_BOOTTIME right before the first byte was sent */
+    bool versioned_r;       /* the answer carried a version id: the bucket is versioned */
+    int http_status_r;      /* for messages and tests; 0: none */
+    struct buf data;        /* GET: the body */
+    struct store_meta meta_r[STORE_META_MAX];
+    size_t meta_count_r;
+    struct store_entry *entries; /* LIST, sorted by key bytes */
+    size_t entry_count;
+    bool more_r;        /* LIST: there are keys after the last entry */
+    char *next_after_r; /* LIST with more_r: the start_after that goes on from here */
+    char *error;        /* unless OK: one line for a person: what, why; NULL: nothing to say */
+};
+
+/* Sets every field to "nothing": no bodies, no files, no conditions. */
+void store_op_init(struct store_op *op, enum store_kind kind, const char *key);
+/* Frees what the outcome owns. The op can be initialised again. */
+void store_op_release(struct store_op *op);
+/* Keeps the wish, drops the outcome: for sending it again. */
+void store_op_reset(struct store_op *op);
+/* Value of user metadata `name` after GET or HEAD; NULL: none. Borrowed. */
+const char *store_op_meta(const struct store_op *op, const char *name);
+
+struct store_batch {
+    struct store_op *ops;
+    size_t count;
+    size_t pending; /* ops not ended yet; 0: the batch has ended */
+    void *owner;    /* the submitter's */
+    /* private */
+    bool collected; /* handed out by store_wait() when it has ended; not so for store_run() */
+    struct store_batch *next_done;
+};
+
+/* What a store can do. Declared by the store, or found by the gate's probe and set with
+ * store_set_properties(). The queue chooses its deletes and its promises by these. */
+struct store_properties {
+    bool conditional_put;    /* If-None-Match: * and If-Match on PUT are atomic */
+    bool conditional_delete; /* If-Match on DELETE is honoured */
+    bool expiring_delete;    /* a DELETE with expires_ms is refused once it is late */
+    bool presigns;           /* store_grant_*() hand out URLs; else open files */
+    bool quoted_etag;        /* If-Match wants quotes (S3 store only) */
+};
+
+/* Requests that ended, by kind, as a bill would count them. */
+struct store_meter {
+    uint64_t requests[STORE_KIND_COUNT]; /* sendings, repeats included */
+    uint64_t results[STORE_FATAL + 1];
+    uint64_t bytes_in, bytes_out;
+};
+
+/* A right to read or write one body without keys, for a worker process.
+ * Exactly one of url and fd is set. */
+struct store_grant {
+    char *url;      /* presigned; travels over the worker's socket only, never logged */
+    char **headers; /* "name: value" lines that must be sent, count of them; signed */
+    size_t header_count;
+    int fd; /* directory store: read: the body, open for reading. write: an empty file, open for
+               writing */
+    char *stage; /* directory store, write: the staged file's name, for store_grant_commit() */
+};
+
+/* The result that a worker wants to publish. */
+struct store_put_terms {
+    enum store_cond cond; /* STORE_IF_ABSENT or STORE_IF_MATCH */
+    const char *etag;     /* for STORE_IF_MATCH */
+    int64_t length;       /* bytes */
+    unsigned char md5[16];
+    const struct store_meta *meta;
+    size_t meta_count;
+};
+
+struct store_vtable {
+    const char *name; /* "directory", "memory", "s3" */
+    void (*submit)(struct store *store, struct store_batch *batch);
+    void (*wait)(struct store *store, int64_t timeout_ms, int wake_fd);
+    enum store_status (*grant_read)(struct store *store, const char *key, int64_t seconds,
+                                    struct store_grant *grant_r, char **error_r);
+    enum store_status (*grant_write)(struct store *store, const char *key,
+                                     const struct store_put_terms *terms, int64_t seconds,
+                                     struct store_grant *grant_r, char **error_r);
+    enum store_status (*grant_commit)(struct store *store, const char *key,
+                                      const struct store_put_terms *terms,
+                                      struct store_grant *grant, char *etag_r, char **error_r);
+    void (*close)(struct store *store);
+};
+
+/* Base of every store: the first member of its own struct. Filled by the store's open function;
+ * fields are read through the functions below. */
+struct store {
+    const struct store_vtable *vtable;
+    struct store_properties properties;
+    struct store_meter meter;
+    struct store_batch *done; /* ended batches, oldest first */
+    struct store_batch **done_tail;
+    int64_t clock_offset_ms; /* server's clock minus ours (wall), from the last Date */
+    char *url;               /* as in `store`: file:///DIR or s3://BUCKET, for messages */
+};
+
+/* ---- use ---- */
+
+/* Does all and returns when all have ended. Not while batches of store_submit() are under way. */
+void store_run(struct store *store, struct store_op *ops, size_t count);
+/* One operation: returns op->status. */
+enum store_status store_do(struct store *store, struct store_op *op) MUST_CHECK;
+/* Begins a batch; `batch` and its ops stay untouched by the caller until it has ended. */
+void store_submit(struct store *store, struct store_batch *batch);
+/* An ended batch, or NULL when none ended within timeout_ms (0: only look; -1: until one ends or
+ * wake_fd is readable). wake_fd: -1 or a descriptor whose readability ends the wait early. */
+struct store_batch *store_wait(struct store *store, int64_t timeout_ms, int wake_fd);
+
+const struct store_properties *store_properties(const struct store *store);
+void store_set_properties(struct store *store, const struct store_properties *properties);
+const struct store_meter *store_meter(const struct store *store);
+/* Server time as we estimate it: ms since the epoch. */
+int64_t store_server_ms(const struct store *store, struct clock *clock);
+const char *store_url(const struct store *store);
+void store_close(struct store *store); /* NULL is fine */
+
+/* Presigned URL or open file; STORE_OK or STORE_FATAL (or NOT_FOUND, AGAIN for a directory).
+ * `seconds`: how long a URL is good. Counted in the meter as GET or PUT. *error_r: as op.error. */
+enum store_status store_grant_read(struct store *store, const char *key, int64_t seconds,
+                                   struct store_grant *grant_r, char **error_r) MUST_CHECK;
+enum store_status store_grant_write(struct store *store, const char *key,
+                                    const struct store_put_terms *terms, int64_t seconds,
+                                    struct store_grant *grant_r, char **error_r) MUST_CHECK;
+/* Directory store: the worker has written its body into the grant's file: check length and MD5, and
+ * make it the object under the terms' condition. S3: never called (the worker's PUT was the
+ * commit). */
+enum store_status store_grant_commit(struct store *store, const char *key,
+                                     const struct store_put_terms *terms, struct store_grant *grant,
+                                     char etag_r[static STORE_ETAG_SIZE],
+                                     char **error_r) MUST_CHECK;
+void store_grant_release(struct store_grant *grant); /* closes and removes what was not committed */
+
+const char *store_status_name(enum store_status status);
+const char *store_kind_name(enum store_kind kind);
+
+/* ---- for stores ---- */
+
+void store_init(struct store *store, const struct store_vtable *vtable, const char *url);
+/* Marks one op of a batch as ended; queues the batch when it was the last. */
+void store_op_ended(struct store *store, struct store_batch *batch);
+/* Adds an entry to a listing. Takes no ownership. */
+void store_op_add_entry(struct store_op *op, const char *key, const char *etag, int64_t size,
+                        int64_t modified_ms);
+/* Sets status and error text (formatted, one line). */
+void store_op_fail(struct store_op *op, enum store_status status, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+#endif
