@@ -4,5 +4,11 @@ libblobforge_a_SOURCES += \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/compiler.h \
+	src/base/digest.c src/base/digest.h \
 	src/base/exitcode.h \
+	src/base/fiber.c src/base/fiber.h \
+	src/base/json.c src/base/json.h \
+	src/base/log.c src/base/log.h \
+	src/base/mailbox.c src/base/mailbox.h \
+	src/base/quote.c src/base/quote.h \
 	src/base/rng.c src/base/rng.h
