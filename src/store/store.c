@@ -232,6 +232,8 @@ void store_grant_release(struct store_grant *grant)
         explicit_bzero(grant->url, strlen(grant->url));
     for (size_t i = 0; i < grant->header_count; i++)
         free(grant->headers[i]);
+    for (size_t i = 0; i < grant->meta_count; i++)
+        free(grant->meta[i].value);
     free(grant->headers);
     free(grant->url);
     free(grant->stage);

@@ -171,6 +171,8 @@ struct store_grant {
     char *url;      /* presigned; travels over the worker's socket only, never logged */
     char **headers; /* "name: value" lines that must be sent, count of them; signed */
     size_t header_count;
+    struct store_meta meta[STORE_META_MAX]; /* directory store, read: the body's user metadata */
+    size_t meta_count;
     int fd; /* directory store: read: the body, open for reading. write: an empty file, open for
                writing */
     char *stage; /* directory store, write: the staged file's name, for store_grant_commit() */

@@ -19,11 +19,19 @@ struct transfer_limits {
     void *progress_arg;
 };
 
+struct transfer_body {                      /* what came with a fetched body */
+    int64_t size;                           /* bytes */
+    struct store_meta meta[STORE_META_MAX]; /* user metadata: original-name, tags, size */
+    size_t meta_count;
+};
+
 /* Writes the granted body to out_fd from offset 0. OK, NOT_FOUND, AGAIN (repeated inside while
- * the deadline allows), FATAL. *size_r: bytes. *error_r: one line, the caller frees. */
+ * the deadline allows), FATAL. *body_r: give back with transfer_body_release(). *error_r: one line,
+ * the caller frees. */
 enum store_status transfer_fetch(const struct store_grant *grant, int out_fd,
-                                 const struct transfer_limits *limits, int64_t *size_r,
+                                 const struct transfer_limits *limits, struct transfer_body *body_r,
                                  char **error_r) MUST_CHECK;
+void transfer_body_release(struct transfer_body *body);
 /* Sends `length` bytes of in_fd from offset 0. Sent once: OK, PRECONDITION, UNKNOWN, AGAIN
  * (provably not sent), FATAL. A directory's grant: the bytes are in the file and on disk; the
  * master commits. */
