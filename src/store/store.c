@@ -1,6 +1,8 @@
 /* See store.h: what all stores share. */
 #include "store/store.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +72,113 @@ void store_op_add_entry(struct store_op *op, const char *key, const char *etag, 
     snprintf(entry->etag, sizeof(entry->etag), "%s", etag);
     entry->size = size;
     entry->modified_ms = modified_ms;
+}
+
+void store_op_set_more(struct store_op *op)
+{
+    const char *last = op->entries[op->entry_count - 1].key;
+    bool folder = op->delimiter && last[strlen(last) - 1] == '/';
+
+    op->more_r = true;
+    op->next_after_r = mem_printf("%s%s", last, folder ? STORE_FOLDER_END : "");
+}
+
+uint64_t store_op_body_max(const struct store_op *op)
+{
+    if (op->max_bytes > 0)
+        return op->max_bytes;
+    return op->sink_fd >= 0 ? UINT64_MAX : STORE_GET_MEMORY_MAX;
+}
+
+int64_t store_op_body_size(const struct store_op *op)
+{
+    if (op->body != NULL || op->body_size < 0)
+        return (int64_t)op->body_len;
+    return op->body_size;
+}
+
+bool store_op_body_read(const struct store_op *op, struct buf *out)
+{
+    int64_t done = 0;
+    int64_t size = store_op_body_size(op);
+
+    if (op->body != NULL || op->body_size < 0) {
+        buf_append(out, op->body, op->body_len);
+        return true;
+    }
+    buf_reserve(out, (size_t)size);
+    while (done < size) {
+        ssize_t n = pread(op->body_fd, out->data + out->len, (size_t)(size - done),
+                          (off_t)(op->body_offset + done));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            errno = n < 0 ? errno : EIO;
+            return false;
+        }
+        out->len += (size_t)n;
+        done += n;
+    }
+    out->data[out->len] = '\0';
+    return true;
+}
+
+bool store_write_at(int fd, const void *bytes, size_t len, int64_t offset)
+{
+    const char *p = bytes;
+
+    while (len > 0) {
+        ssize_t n = pwrite(fd, p, len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        p += n;
+        offset += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+void store_op_deliver(struct store_op *op, const void *bytes, size_t len)
+{
+    op->status = STORE_OK;
+    if (op->sink_fd < 0)
+        buf_append(&op->data, bytes, len);
+    else if (!store_write_at(op->sink_fd, bytes, len, 0))
+        store_op_fail(op, STORE_FATAL, "cannot write the body that was read: %s", strerror(errno));
+}
+
+void store_op_add_meta(struct store_op *op, const char *name, const char *value)
+{
+    struct store_meta *meta = &op->meta_r[op->meta_count_r];
+
+    if (op->meta_count_r == STORE_META_MAX || strlen(name) >= sizeof(meta->name))
+        return;
+    snprintf(meta->name, sizeof(meta->name), "%s", name);
+    meta->value = mem_strdup(value);
+    op->meta_count_r++;
+}
+
+void store_op_count(struct store *store, const struct store_op *op)
+{
+    store->meter.requests[op->kind]++;
+    store->meter.results[op->status]++;
+    if (op->status == STORE_OK && op->kind == STORE_GET)
+        store->meter.bytes_in += (uint64_t)op->size_r;
+    if (op->status == STORE_OK && op->kind == STORE_PUT)
+        store->meter.bytes_out += (uint64_t)store_op_body_size(op);
+}
+
+void store_idle(int64_t timeout_ms, int wake_fd)
+{
+    struct pollfd pfd = {.fd = wake_fd, .events = POLLIN};
+
+    if (timeout_ms == 0 || (wake_fd < 0 && timeout_ms < 0))
+        return;
+    poll(&pfd, wake_fd >= 0 ? 1 : 0, timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms);
 }
 
 void store_op_fail(struct store_op *op, enum store_status status, const char *fmt, ...)

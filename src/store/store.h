@@ -15,17 +15,20 @@
  *
  * The results say what is *known*, and no more:
  *
- *   STORE_OK             done, and the answer says so
- *   STORE_NOT_FOUND      the key is not there. Of a GET or LIST it proves absence (S3: code
- * NoSuchKey); of a HEAD it is a hint, since a HEAD has no body to tell a missing key from a missing
- * bucket STORE_PRECONDITION   a condition did not hold, and this sending changed nothing. It does
- * not prove that the key exists (If-Match on a missing key), nor that an *earlier* sending of the
- * same request did nothing. Also: an expiring DELETE came too late STORE_UNKNOWN        a write was
- * sent and its effect is not known (timeout, cut, 409, 500, 503): it may have happened, happen
- * later, or never. Read back, then decide STORE_AGAIN          a read got no usable answer within
- * its deadline, or a write provably was not sent: nothing was changed, nothing is known STORE_FATAL
- * repeating cannot help: wrong key, no right, no such bucket, bad configuration, damaged answer.
- * `error` says what, why and what to do
+ *   STORE_OK            done, and the answer says so. A DELETE without condition of a key that is
+ *                       not there is OK
+ *   STORE_NOT_FOUND     the key is not there. Of a GET or LIST it proves absence (S3: code
+ *                       NoSuchKey); of a HEAD it is a hint, since a HEAD has no body to tell a
+ *                       missing key from a missing bucket. Of a PUT or DELETE with STORE_IF_MATCH
+ * it means the same as STORE_PRECONDITION: stores differ in which they say STORE_PRECONDITION  a
+ * condition did not hold, and this sending changed nothing. It does not prove that the key exists
+ * (If-Match on a missing key), nor that an *earlier* sending of the same request did nothing. Also:
+ * an expiring DELETE came too late STORE_UNKNOWN       a write was sent and its effect is not known
+ * (timeout, cut, 409, 500, 503): it may have happened, happen later, or never. Read back, then
+ * decide STORE_AGAIN         a read got no usable answer within its deadline, or a write provably
+ * was not sent: nothing was changed, nothing is known. Also: the disk is full STORE_FATAL repeating
+ * cannot help: wrong key, no right, no such bucket, bad configuration, damaged answer. `error` says
+ * what, why and what to do
  *
  * A store repeats by itself only what is safe to repeat: reads, and unconditional PUTs of raw files
  * (equal hash, equal content), with back-off and jitter, until the operation's deadline. It never
@@ -67,7 +70,9 @@ enum store_cond {
 
 #define STORE_ETAG_SIZE 80
 #define STORE_KEY_MAX 1024
-#define STORE_META_MAX 4 /* user metadata per object that we read or write */
+#define STORE_GET_MEMORY_MAX (16 * 1024 * 1024) /* GET into memory without max_bytes */
+#define STORE_FOLDER_END "\xf4\x8f\xbf\xbf"     /* U+10FFFF: sorts behind whatever a key holds */
+#define STORE_META_MAX 4                        /* user metadata per object that we read or write */
 
 /* User metadata of an object: `name` lower case without the x-amz-meta- prefix; `value` as sent,
  * which by the layout is percent-encoded ASCII. */
@@ -124,9 +129,11 @@ struct store_op {
     size_t meta_count_r;
     struct store_entry *entries; /* LIST, sorted by key bytes */
     size_t entry_count;
-    bool more_r;        /* LIST: there are keys after the last entry */
-    char *next_after_r; /* LIST with more_r: the start_after that goes on from here */
-    char *error;        /* unless OK: one line for a person: what, why; NULL: nothing to say */
+    bool more_r; /* LIST: there are keys after the last entry */
+    /* LIST with more_r: the start_after that goes on from here. After a folder it lies behind every
+     * key of the folder (STORE_FOLDER_END appended). */
+    char *next_after_r;
+    char *error; /* unless OK: one line for a person: what, why; NULL: nothing to say */
 };
 
 /* Sets every field to "nothing": no bodies, no files, no conditions. */
@@ -262,6 +269,26 @@ void store_op_ended(struct store *store, struct store_batch *batch);
 /* Adds an entry to a listing. Takes no ownership. */
 void store_op_add_entry(struct store_op *op, const char *key, const char *etag, int64_t size,
                         int64_t modified_ms);
+/* Ends a listing page: more keys follow the last entry; sets next_after_r. */
+void store_op_set_more(struct store_op *op);
+/* How many bytes a GET may bring: max_bytes or its default. */
+uint64_t store_op_body_max(const struct store_op *op);
+/* Bytes of a PUT's body, wherever it is. */
+int64_t store_op_body_size(const struct store_op *op);
+/* Appends the body of a PUT to out. false with errno: its file could not be read (EIO: shorter than
+ * body_size says). */
+bool store_op_body_read(const struct store_op *op, struct buf *out) MUST_CHECK;
+/* Hands `len` bytes to a GET's data or sink_fd. Sets status OK, or FATAL when the sink refuses. */
+void store_op_deliver(struct store_op *op, const void *bytes, size_t len);
+/* Adds user metadata to the outcome; beyond STORE_META_MAX, or a longer name: left out. */
+void store_op_add_meta(struct store_op *op, const char *name, const char *value);
+/* One request that ended goes into the meter: kind, status, bytes. */
+void store_op_count(struct store *store, const struct store_op *op);
+/* What a wait() does in a store that has nothing under way: until wake_fd is readable, for
+ * timeout_ms; returns at once when it would have to wait for ever for nothing. */
+void store_idle(int64_t timeout_ms, int wake_fd);
+/* Whole write(2) at an offset. false with errno. */
+bool store_write_at(int fd, const void *bytes, size_t len, int64_t offset) MUST_CHECK;
 /* Sets status and error text (formatted, one line). */
 void store_op_fail(struct store_op *op, enum store_status status, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
