@@ -1,1 +1,2 @@
 # Samples and scripts for users.
+EXTRA_DIST += contrib/packages.txt contrib/install-packages.sh contrib/quickstart.sh

@@ -1,4 +1,8 @@
 # Tests: each folder adds its programs and scripts to TESTS.
+AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
+	export top_srcdir top_builddir;
+
+include tests/house/local.mk
 include tests/base/local.mk
 include tests/s3/local.mk
 include tests/store/local.mk

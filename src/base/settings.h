@@ -1,11 +1,13 @@
 /* Settings: one table of names, types, bounds and texts; values with their origin.
  *
- * The table is settings.def: one row each, from which the loader, `-T`, `blobforge config`, shell completion and the man
- * page blobforge.conf(5) are made. Order, later wins: default, system file, user's file (command line only), environment
- * (BLOBFORGE_<NAME>, and v1's names), options (-o NAME=VALUE).
+ * The table is settings.def: one row each, from which the loader, `-T`, `blobforge config`, shell
+ * completion and the man page blobforge.conf(5) are made. Order, later wins: default, system file,
+ * user's file (command line only), environment (BLOBFORGE_<NAME>, and v1's names), options (-o
+ * NAME=VALUE).
  *
- * A struct settings is filled once and then only read; a reload fills another one and compares. Durations are held in
- * milliseconds, sizes in bytes. Not for secrets: keys never pass through here. */
+ * A struct settings is filled once and then only read; a reload fills another one and compares.
+ * Durations are held in milliseconds, sizes in bytes. Not for secrets: keys never pass through
+ * here. */
 #ifndef BF_BASE_SETTINGS_H
 #define BF_BASE_SETTINGS_H
 
@@ -43,16 +45,21 @@ struct settings;
 
 struct settings *settings_create(void) MUST_CHECK; /* all defaults */
 void settings_destroy(struct settings *settings);
-/* Each returns false with *error_r (one line; the caller frees) and leaves the setting as it was. */
+/* Each returns false with *error_r (one line; the caller frees) and leaves the setting as it was.
+ */
 bool settings_set(struct settings *settings, const char *name, const char *value,
                   enum setting_origin origin, char **error_r) MUST_CHECK;
-bool settings_load_file(struct settings *settings, const char *path, bool must_exist, char **error_r) MUST_CHECK;
+bool settings_load_file(struct settings *settings, const char *path, bool must_exist,
+                        char **error_r) MUST_CHECK;
 bool settings_load_env(struct settings *settings, char **error_r) MUST_CHECK;
 /* "NAME=VALUE" of -o. */
-bool settings_set_option(struct settings *settings, const char *name_value, char **error_r) MUST_CHECK;
+bool settings_set_option(struct settings *settings, const char *name_value,
+                         char **error_r) MUST_CHECK;
 
-const char *settings_text(const struct settings *settings, enum setting_id id); /* never NULL; borrowed */
-int64_t settings_number(const struct settings *settings, enum setting_id id);   /* INT, DURATION (ms), SIZE (bytes) */
+const char *settings_text(const struct settings *settings,
+                          enum setting_id id); /* never NULL; borrowed */
+int64_t settings_number(const struct settings *settings,
+                        enum setting_id id); /* INT, DURATION (ms), SIZE (bytes) */
 bool settings_bool(const struct settings *settings, enum setting_id id);
 enum setting_origin settings_origin(const struct settings *settings, enum setting_id id);
 

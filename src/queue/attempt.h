@@ -25,11 +25,11 @@ enum attempt_event_kind {
     ATTEMPT_EVENT_STOP      /* drain, window, operator: give the job back (kill first) */
 };
 
-enum attempt_blame {                       /* what ENDED asks for, by the table of who is charged */
-                     ATTEMPT_BLAME_CHARGE, /* failure: retried after back-off, or buried when used
-                                              up */
-                     ATTEMPT_BLAME_BURY,   /* not convertible: dead at once */
-                     ATTEMPT_BLAME_UNCHARGED /* given back */
+enum attempt_blame {        /* what ENDED asks for, by the table of who is charged */
+    ATTEMPT_BLAME_CHARGE,   /* failure: retried after back-off, or buried when used
+                               up */
+    ATTEMPT_BLAME_BURY,     /* not convertible: dead at once */
+    ATTEMPT_BLAME_UNCHARGED /* given back */
 };
 
 struct attempt_event {

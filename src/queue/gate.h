@@ -11,11 +11,19 @@
 
 #define GATE_VERSION 1
 
-enum gate_verdict { GATE_FIT, GATE_UNFIT, GATE_UNREACHABLE };
+enum gate_verdict {
+    GATE_FIT,
+    GATE_UNFIT,
+    GATE_UNREACHABLE
+};
 
 struct gate_check {
     const char *name;
-    enum { GATE_PASS, GATE_FAIL, GATE_NA } result;
+    enum {
+        GATE_PASS,
+        GATE_FAIL,
+        GATE_NA
+    } result;
     char *text; /* what was seen, for a person */
 };
 

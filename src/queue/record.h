@@ -28,19 +28,29 @@ enum record_result {
 };
 
 enum cause { /* who is to blame; contract of blobforge-converter(7) */
-             CAUSE_NONE,
-             CAUSE_DOCUMENT,
-             CAUSE_CONVERTER,
-             CAUSE_HOST,
-             CAUSE_OPERATOR,
-             CAUSE_STORE
+    CAUSE_NONE,
+    CAUSE_DOCUMENT,
+    CAUSE_CONVERTER,
+    CAUSE_HOST,
+    CAUSE_OPERATOR,
+    CAUSE_STORE
 };
 const char *cause_name(enum cause cause); /* NULL for CAUSE_NONE */
 enum cause cause_parse(const char *text);
 
-enum lock_op { LOCK_OP_CONVERT, LOCK_OP_REMOVE, LOCK_OP_MOVE, LOCK_OP_RETRY, LOCK_OP_HEAL };
+enum lock_op {
+    LOCK_OP_CONVERT,
+    LOCK_OP_REMOVE,
+    LOCK_OP_MOVE,
+    LOCK_OP_RETRY,
+    LOCK_OP_HEAL
+};
 
-enum cancel_to { CANCEL_NONE, CANCEL_BURY, CANCEL_REQUEUE };
+enum cancel_to {
+    CANCEL_NONE,
+    CANCEL_BURY,
+    CANCEL_REQUEUE
+};
 
 struct record_todo {
     int64_t retries;   /* 0 when absent */

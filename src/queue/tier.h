@@ -4,7 +4,13 @@
 
 #include <stdbool.h>
 
-enum tier { TIER_CRITICAL, TIER_HIGH, TIER_NORMAL, TIER_LOW, TIER_BACKGROUND };
+enum tier {
+    TIER_CRITICAL,
+    TIER_HIGH,
+    TIER_NORMAL,
+    TIER_LOW,
+    TIER_BACKGROUND
+};
 #define TIER_COUNT 5
 #define TIER_DEFAULT TIER_NORMAL
 

@@ -8,7 +8,15 @@
 
 #include "queue/queue.h"
 
-enum job_state { JOB_TODO, JOB_PROCESSING, JOB_FAILED, JOB_DEAD, JOB_DONE, JOB_RAW, JOB_UNKNOWN };
+enum job_state {
+    JOB_TODO,
+    JOB_PROCESSING,
+    JOB_FAILED,
+    JOB_DEAD,
+    JOB_DONE,
+    JOB_RAW,
+    JOB_UNKNOWN
+};
 #define JOB_STATE_COUNT 7
 const char *job_state_name(enum job_state state);
 bool job_state_parse(const char *text, enum job_state *state_r);

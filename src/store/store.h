@@ -59,7 +59,13 @@ enum store_status {
     STORE_FATAL
 };
 
-enum store_kind { STORE_GET, STORE_HEAD, STORE_PUT, STORE_DELETE, STORE_LIST };
+enum store_kind {
+    STORE_GET,
+    STORE_HEAD,
+    STORE_PUT,
+    STORE_DELETE,
+    STORE_LIST
+};
 #define STORE_KIND_COUNT 5
 
 enum store_cond {
