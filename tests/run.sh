@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# run.sh [STAGE...]: installs what the tests need, builds, and runs everything.
+#
+# Stages (all, in this order, when none is named):
+#   gcc       build with gcc -Werror, all tests (as root when we are root), the real S3 server among them
+#   user      the same build's tests as an ordinary user (only when we are root)
+#   asan      build with clang, address and undefined behaviour sanitizers, all tests
+#   tsan      build with gcc, thread sanitizer, the tests of what has threads
+#   distcheck make distcheck: the tarball builds, passes a short `make check`, installs and uninstalls
+#   quickstart contrib/quickstart.sh in a folder of its own
+# Each stage's output is in build-tests/STAGE.log; a failing one prints its end. The last line counts tests:
+# a Check program counts each of its checks, a script counts as one.
+set -uo pipefail
+export LC_ALL=C.UTF-8
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top" || exit 1
+logs=$top/build-tests
+jobs=$(nproc)
+passed=0 failed=0 skipped=0
+mkdir -p "$logs"
+
+say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
+
+# Adds up what the tests of a build folder did, and names what failed or was skipped.
+count_checks() { # BUILD
+    local trs log result checks failures errors
+    while IFS= read -r trs; do
+        log=${trs%.trs}.log
+        result=$(sed -n 's/^:test-result: //p' "$trs" | tail -n 1)
+        checks=0 failures=0 errors=0
+        while read -r a b c; do
+            checks=$((checks + a)) failures=$((failures + b)) errors=$((errors + c))
+        done < <(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$log")
+        case $result in
+        PASS) passed=$((passed + (checks > 0 ? checks : 1))) ;;
+        SKIP*)
+            skipped=$((skipped + 1))
+            say "  skipped ${trs#"$1"/}: $(grep -i 'skip' "$log" | head -n 1)"
+            ;;
+        *)
+            local bad=$((failures + errors))
+            failed=$((failed + (bad > 0 ? bad : 1)))
+            passed=$((passed + checks - bad))
+            say "  FAILED ${trs#"$1"/}"
+            tail -n 40 "$log" | sed 's/^/    | /'
+            ;;
+        esac
+    done < <(find "$1" -name '*.trs' -path '*/tests/*' 2>/dev/null | sort)
+}
+
+# Runs a command as one test of its own.
+step() { # STAGE WHAT COMMAND...
+    local stage=$1 what=$2 start=$SECONDS
+    shift 2
+    if "$@" >>"$logs/$stage.log" 2>&1 </dev/null; then
+        passed=$((passed + 1))
+        say "$stage: $what: ok ($((SECONDS - start)) s)"
+    else
+        failed=$((failed + 1))
+        say "$stage: $what: FAILED ($((SECONDS - start)) s); the end of $logs/$stage.log:"
+        tail -n 40 "$logs/$stage.log" | sed 's/^/    | /'
+        return 1
+    fi
+}
+
+check() { # STAGE BUILD COMMAND...: `make check` whose tests are counted one by one
+    local stage=$1 build=$2 start=$SECONDS
+    shift 2
+    say "$stage: tests"
+    find "$build/tests" \( -name '*.trs' -o -name '*.log' \) -delete 2>/dev/null
+    if ! "$@" >>"$logs/$stage.log" 2>&1 </dev/null; then
+        if ! find "$build" -name '*.trs' -path '*/tests/*' | grep -q .; then
+            failed=$((failed + 1))
+            say "$stage: no test ran; the end of $logs/$stage.log:"
+            tail -n 40 "$logs/$stage.log" | sed 's/^/    | /'
+        fi
+    fi
+    count_checks "$build"
+    say "$stage: tests done ($((SECONDS - start)) s)"
+}
+
+build() { # STAGE CONFIGURE-ARGUMENTS...
+    local stage=$1 dir=$logs/$1
+    shift
+    mkdir -p "$dir"
+    step "$stage" configure sh -c 'cd "$1" && shift && "$@"' sh "$dir" "$top/configure" --enable-werror "$@" || return 1
+    step "$stage" build make -C "$dir" -j"$jobs" all check-programs
+}
+
+stage_gcc() {
+    build gcc CC=gcc || return
+    check gcc "$logs/gcc" make -C "$logs/gcc" -j"$jobs" check
+}
+
+stage_user() {
+    if [ "$(id -u)" -ne 0 ]; then
+        say "user: everything ran as an ordinary user already"
+        return
+    fi
+    # A build of its own below a folder that this user may enter; sources are only read.
+    local dir
+    dir=$(mktemp -d "${TMPDIR:-/tmp}/blobforge-user.XXXXXX") || return
+    chmod 0755 "$dir"
+    cp -a "$top/." "$dir/source" && rm -rf "$dir/source/build-tests" "$dir/source/.git" "$dir"/source/build* || return
+    [ -d "$dir/source/build-aux" ] || cp -a "$top/build-aux" "$dir/source/"
+    mkdir -p "$dir/build" "$dir/home" "$dir/tmp"
+    chown -R 65534:65534 "$dir"
+    local as=(setpriv --reuid=65534 --regid=65534 --clear-groups env -i "PATH=$PATH" "HOME=$dir/home"
+        "TMPDIR=$dir/tmp" LC_ALL=C.UTF-8 "CI=${CI:-}")
+    step user configure "${as[@]}" sh -c 'cd "$1" && ../source/configure --enable-werror' sh "$dir/build" &&
+        step user build "${as[@]}" make -C "$dir/build" -j"$jobs" all check-programs &&
+        check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" check
+    rm -rf "$dir"
+}
+
+stage_asan() {
+    build asan CC=clang --enable-sanitize=address,undefined || return
+    check asan "$logs/asan" env ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 BLOBFORGE_TEST_SLOW=4 make -C "$logs/asan" -j"$jobs" check
+}
+
+stage_tsan() {
+    build tsan CC=gcc --enable-sanitize=thread || return
+    check tsan "$logs/tsan" env TSAN_OPTIONS=halt_on_error=1 BLOBFORGE_TEST_SLOW=4 \
+        make -C "$logs/tsan" -j"$jobs" check-threads
+}
+
+stage_distcheck() {
+    mkdir -p "$logs/distcheck"
+    step distcheck configure sh -c 'cd "$1" && "$2/configure"' sh "$logs/distcheck" "$top" || return
+    step distcheck distcheck make -C "$logs/distcheck" distcheck
+}
+
+stage_quickstart() {
+    step quickstart quickstart env QUICKSTART_DIR="$logs/quickstart" sh "$top/contrib/quickstart.sh"
+    sed -n '/== result/,$p' "$logs/quickstart.log"
+}
+
+start=$SECONDS
+say "packages"
+sh contrib/install-packages.sh contrib/packages.txt tests/packages.txt || exit 1
+find "$logs" -maxdepth 1 -name '*.log' -delete
+step autoreconf autoreconf autoreconf -fi || exit 1
+
+stages=("$@")
+[ ${#stages[@]} -gt 0 ] || stages=(gcc user asan tsan distcheck quickstart)
+for stage in "${stages[@]}"; do
+    "stage_$stage"
+done
+say "all stages: $((SECONDS - start)) s"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
