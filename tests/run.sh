@@ -48,6 +48,10 @@ count_checks() { # BUILD
     done < <(find "$1" -name '*.trs' -path '*/tests/*' 2>/dev/null | sort)
 }
 
+in_dir() { # DIR COMMAND...
+    (cd "$1" && shift && "$@")
+}
+
 # Runs a command as one test of its own.
 step() { # STAGE WHAT COMMAND...
     local stage=$1 what=$2 start=$SECONDS
@@ -83,7 +87,7 @@ build() { # STAGE CONFIGURE-ARGUMENTS...
     local stage=$1 dir=$logs/$1
     shift
     mkdir -p "$dir"
-    step "$stage" configure sh -c 'cd "$1" && shift && "$@"' sh "$dir" "$top/configure" --enable-werror "$@" || return 1
+    step "$stage" configure in_dir "$dir" "$top/configure" --enable-werror "$@" || return 1
     step "$stage" build make -C "$dir" -j"$jobs" all check-programs
 }
 
@@ -107,7 +111,7 @@ stage_user() {
     chown -R 65534:65534 "$dir"
     local as=(setpriv --reuid=65534 --regid=65534 --clear-groups env -i "PATH=$PATH" "HOME=$dir/home"
         "TMPDIR=$dir/tmp" LC_ALL=C.UTF-8 "CI=${CI:-}")
-    step user configure "${as[@]}" sh -c 'cd "$1" && ../source/configure --enable-werror' sh "$dir/build" &&
+    step user configure in_dir "$dir/build" "${as[@]}" ../source/configure --enable-werror &&
         step user build "${as[@]}" make -C "$dir/build" -j"$jobs" all check-programs &&
         check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" check
     rm -rf "$dir"
@@ -127,7 +131,7 @@ stage_tsan() {
 
 stage_distcheck() {
     mkdir -p "$logs/distcheck"
-    step distcheck configure sh -c 'cd "$1" && "$2/configure"' sh "$logs/distcheck" "$top" || return
+    step distcheck configure in_dir "$logs/distcheck" "$top/configure" || return
     step distcheck distcheck make -C "$logs/distcheck" distcheck
 }
 
