@@ -289,24 +289,31 @@ static enum store_status mem_grant_read(struct store *store, const char *key, in
                                         struct store_grant *grant_r, char **error_r)
 {
     struct store_op op;
+    enum store_status status;
     int file = memfd_create("blobforge-object", MFD_CLOEXEC);
     char path[64];
 
     (void)seconds;
     store_op_init(&op, STORE_GET, key);
     op.sink_fd = file;
-    if (store_do(store, &op) == STORE_OK) {
+    status = store_do(store, &op);
+    if (status == STORE_OK) {
         snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-        grant_r->fd = open(path, O_RDONLY | O_CLOEXEC); /* one that cannot write */
-        if (grant_r->fd < 0)
-            store_op_fail(&op, STORE_FATAL, "cannot open the body: %s", strerror(errno));
+        grant_r->fd = open(path, O_RDONLY | O_CLOEXEC);      /* one that cannot write */
+        memcpy(grant_r->meta, op.meta_r, sizeof(op.meta_r)); /* moved: the grant frees it */
+        grant_r->meta_count = op.meta_count_r;
+        op.meta_count_r = 0;
+        if (grant_r->fd < 0) {
+            status = STORE_FATAL;
+            store_op_fail(&op, status, "cannot open the body: %s", strerror(errno));
+        }
     }
     if (file >= 0)
         close(file);
     *error_r = op.error;
     op.error = NULL;
     store_op_release(&op);
-    return op.status == STORE_OK && grant_r->fd < 0 ? STORE_FATAL : op.status;
+    return status;
 }
 
 static enum store_status mem_grant_write(struct store *store, const char *key,

@@ -1,0 +1,50 @@
+/* Runs the contract suite over the stores that need no server. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "contract.h"
+#include "store/store_mem.h"
+
+/* Check runs each test in a process of its own: this is that process's bucket. */
+static struct store_mem *mem;
+
+static void mem_begin_plain(void)
+{
+    mem = store_mem_create(NULL);
+}
+
+static void mem_begin_strict(void)
+{
+    mem = store_mem_create(&(struct store_mem_options){.conditional_delete = true,
+                                                       .expiring_delete = true,
+                                                       .page_max = 13,
+                                                       .missing_is_precondition = true});
+}
+
+static struct store *mem_open(void)
+{
+    return store_mem_open(mem);
+}
+
+static void mem_end(void)
+{
+    store_mem_destroy(mem);
+}
+
+static const struct subject all[] = {
+    {"memory", mem_begin_plain, mem_open, mem_end, "", false},
+    {"memory-strict", mem_begin_strict, mem_open, mem_end, "pdf/", false},
+};
+
+int main(void)
+{
+    Suite *suite = suite_create("store");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    contract_add(suite, all, ARRAY_LEN(all));
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
