@@ -7,8 +7,10 @@ libblobforge_a_SOURCES += \
 	src/base/digest.c src/base/digest.h \
 	src/base/exitcode.h \
 	src/base/fiber.c src/base/fiber.h \
+	src/base/human.c src/base/human.h \
 	src/base/json.c src/base/json.h \
 	src/base/log.c src/base/log.h \
 	src/base/mailbox.c src/base/mailbox.h \
 	src/base/quote.c src/base/quote.h \
-	src/base/rng.c src/base/rng.h
+	src/base/rng.c src/base/rng.h \
+	src/base/settings.c src/base/settings.def src/base/settings.h
