@@ -1,1 +1,3 @@
 # Sources of src/queue.
+libblobforge_a_SOURCES += \
+	src/queue/identity.c src/queue/identity.h
