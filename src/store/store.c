@@ -276,6 +276,7 @@ const struct store_properties *store_properties(const struct store *store)
 void store_set_properties(struct store *store, const struct store_properties *properties)
 {
     store->properties = *properties;
+    store->properties_given = true;
 }
 
 const struct store_meter *store_meter(const struct store *store)

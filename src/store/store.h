@@ -113,7 +113,9 @@ struct store_op {
                          for sink_fd */
     const char *start_after; /* LIST: keys after this one (may be NULL) */
     int max_keys;            /* LIST: at most so many, 1 to 1000; 0: 1000 */
-    bool delimiter; /* LIST: fold at '/': folders come as entries whose key ends in '/', size 0 */
+    /* LIST: fold at '/': folders come as entries whose key ends in '/', size 0. After a start_after
+     * inside a folder, servers differ in whether that folder comes again. */
+    bool delimiter;
     int64_t deadline_ms; /* from submit to the end at the latest; 0: the store's default */
     /* DELETE on a store that cannot condition it: it takes effect only while the *store's* clock is
      * before expires_ms (server time, ms since the epoch). 0: no expiry asked for. A store that
@@ -221,6 +223,7 @@ struct store_vtable {
 struct store {
     const struct store_vtable *vtable;
     struct store_properties properties;
+    bool properties_given; /* set by store_set_properties(): somebody knows better than the store */
     struct store_meter meter;
     struct store_batch *done; /* ended batches, oldest first */
     struct store_batch **done_tail;
