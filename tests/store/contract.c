@@ -570,10 +570,12 @@ START_TEST(listing_of_the_layout)
         check_listing(&model, prefix, NULL, 7, false);
         check_listing(&model, prefix, NULL, 0, true);
         check_listing(&model, prefix, NULL, 2, true);
+        /* Servers differ in whether a folder comes again after a start_after within it. */
         for (size_t k = 0; k < model.count; k += ROUNDS(9, 25))
-            check_listing(&model, prefix, model.name[k], 5, k % 2 == 0);
+            check_listing(&model, prefix, model.name[k], 5, !subject->remote && k % 2 == 0);
         check_listing(&model, prefix, full("queue/todo/3_normal/ab"), 0, false);
-        check_listing(&model, prefix, full("queue/todo/3_normal/a"), 3, true);
+        if (!subject->remote)
+            check_listing(&model, prefix, full("queue/todo/3_normal/a"), 3, true);
         check_listing(&model, prefix, full("zzz"), 0, false);
     }
     end();
@@ -776,7 +778,9 @@ END_TEST
 
 /* ---- races: a store per thread on one bucket ---- */
 
-enum { RACERS = 6 };
+enum {
+    RACERS = 6
+};
 
 struct racer {
     pthread_t thread;
