@@ -393,7 +393,9 @@ END_TEST
 
 START_TEST(etag_changes_with_each_body)
 {
-    enum { BODIES = 200 };
+    enum {
+        BODIES = 200
+    };
     char etags[BODIES][STORE_ETAG_SIZE];
     int n = 0;
 
@@ -613,7 +615,9 @@ END_TEST
 
 START_TEST(listing_past_a_thousand)
 {
-    enum { KEYS = 2100 };
+    enum {
+        KEYS = 2100
+    };
     struct names model = {NULL, 0};
     struct store_op ops[100];
     int keys;
@@ -649,7 +653,9 @@ END_TEST
 
 START_TEST(batches)
 {
-    enum { N = 50 };
+    enum {
+        N = 50
+    };
     struct store_op ops[2][N];
     struct store_batch batch[2] = {{.ops = ops[0], .count = N}, {.ops = ops[1], .count = N}};
     struct store_batch none = {.count = 0};

@@ -1,9 +1,12 @@
 /* Runs the contract suite over the stores that need no server. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "contract.h"
 #include "store/store_mem.h"
+#include "store/store_open.h"
 
 /* Check runs each test in a process of its own: this is that process's bucket. */
 static struct store_mem *mem;
@@ -31,9 +34,40 @@ static void mem_end(void)
     store_mem_destroy(mem);
 }
 
+static char *directory; /* of this process's directory store */
+
+static void fs_begin(void)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    directory = mem_printf("%s/blobforge-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+}
+
+static struct store *fs_open(void)
+{
+    char *url = mem_printf("file://%s", directory);
+    struct store *store;
+    char *error = NULL;
+
+    ck_assert_msg(store_open(url, NULL, &store, &error) == STORE_OPEN_OK, "%s", error);
+    free(url);
+    return store;
+}
+
+static void fs_end(void)
+{
+    char *command = mem_printf("rm -rf '%s'", directory);
+
+    ck_assert_int_eq(system(command), 0);
+    free(command);
+    free(directory);
+}
+
 static const struct subject all[] = {
     {"memory", mem_begin_plain, mem_open, mem_end, "", false},
     {"memory-strict", mem_begin_strict, mem_open, mem_end, "pdf/", false},
+    {"directory", fs_begin, fs_open, fs_end, "pdf/", false},
 };
 
 int main(void)
