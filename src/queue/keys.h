@@ -26,6 +26,9 @@ const char *key_raw(const struct keys *keys, const char *hash, char key_r[static
 const char *key_out(const struct keys *keys, const char *hash, char key_r[static KEY_SIZE]);
 const char *key_todo(const struct keys *keys, enum tier tier, const char *hash,
                      char key_r[static KEY_SIZE]);
+/* Where v1 put markers whose tier it did not know; the janitor moves them. */
+const char *key_todo_unknown(const struct keys *keys, const char *hash,
+                             char key_r[static KEY_SIZE]);
 const char *key_lock(const struct keys *keys, const char *hash, char key_r[static KEY_SIZE]);
 const char *key_failed(const struct keys *keys, const char *hash, char key_r[static KEY_SIZE]);
 const char *key_dead(const struct keys *keys, const char *hash, char key_r[static KEY_SIZE]);
@@ -42,6 +45,7 @@ const char *key_registry(const struct keys *keys, const char *name, char key_r[s
 /* The folders whose last segment is a job, for listings. */
 enum key_folder {
     KEY_FOLDER_TODO, /* with a tier */
+    KEY_FOLDER_TODO_UNKNOWN,
     KEY_FOLDER_PROCESSING,
     KEY_FOLDER_FAILED,
     KEY_FOLDER_DEAD,

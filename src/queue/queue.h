@@ -53,7 +53,8 @@ struct queue_identity {
 
 struct queue {
     struct store *store;
-    struct clock *clock;
+    struct clock *clock; /* its sleep_ms may be called by any step: where fibers share the thread,
+                            it sets the fiber aside */
     struct rng *rng;
     struct keys keys;
     struct queue_limits limits;
@@ -97,14 +98,18 @@ struct claim {
     int64_t beat;
     int64_t renewed_boot_ms; /* when the last good renewal was *sent*: the lease counts from here */
     int64_t answer_date_ms;  /* server's Date of the last answer under the lease: dates expiring
-                                deletes */
-    int64_t delete_pending_until_ms; /* server time until which a DELETE sent under the lock may
-                                        still land */
+                                deletes; 0: none yet */
+    int64_t answer_boot_ms;  /* when that answer came */
+    int64_t pending_boot_ms; /* until then a DELETE sent under the lock may still land: no release
+                                before; 0: none is under way */
 
     bool marker_present;
     char marker_etag[STORE_ETAG_SIZE];
     struct record_todo marker;
     bool marker_damaged;
+    char result_etag[STORE_ETAG_SIZE]; /* result and dead record seen at the claim, which the marker
+                                          overrides; "" = none */
+    char dead_etag[STORE_ETAG_SIZE];
     struct json_object *progress; /* goes out with each beat; NULL: none. Owned. */
 };
 void claim_release_memory(struct claim *claim);

@@ -45,12 +45,14 @@ enum lock_op {
     LOCK_OP_RETRY,
     LOCK_OP_HEAL
 };
+const char *lock_op_name(enum lock_op op);
 
 enum cancel_to {
     CANCEL_NONE,
     CANCEL_BURY,
     CANCEL_REQUEUE
 };
+const char *cancel_to_name(enum cancel_to to); /* NULL for CANCEL_NONE */
 
 struct record_todo {
     int64_t retries;   /* 0 when absent */
@@ -81,6 +83,7 @@ struct record_lock {
     int64_t pid, slot, attempt;
     enum cancel_to cancel;
     char *cancel_by;
+    int64_t cancel_at;
     struct json_object *progress; /* NULL: none */
     struct json_object *extra;
 };
@@ -139,6 +142,9 @@ enum record_result record_todo_read(const void *bytes, size_t len,
                                     struct record_todo *todo_r) MUST_CHECK;
 void record_todo_write(struct buf *out, const struct record_todo *todo);
 void record_todo_release(struct record_todo *todo);
+/* Does this marker stand although a result, a dead record with this ETag is there? */
+bool record_todo_over_result(const struct record_todo *todo, const char *etag);
+bool record_todo_over_dead(const struct record_todo *todo, const char *etag);
 
 enum record_result record_lock_read(const void *bytes, size_t len,
                                     struct record_lock *lock_r) MUST_CHECK;

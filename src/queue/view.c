@@ -1,0 +1,443 @@
+/* See view.h: looking at jobs without changing them. */
+#include "queue/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "queue/scan.h"
+#include "queue/step.h"
+
+static const char *const state_names[JOB_STATE_COUNT] = {"todo", "processing", "failed", "dead",
+                                                         "done", "raw",        "unknown"};
+
+const char *job_state_name(enum job_state state)
+{
+    return state_names[state];
+}
+
+bool job_state_parse(const char *text, enum job_state *state_r)
+{
+    for (size_t i = 0; i < JOB_STATE_COUNT; i++) {
+        if (strcmp(state_names[i], text) == 0) {
+            *state_r = (enum job_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The order of precedence, from what is there. `over_*`: the marker stands although it is there. */
+static enum job_state state_of(unsigned has, bool over_result, bool over_dead)
+{
+    if ((has & SCAN_BIT(SCAN_OUT)) != 0 && !over_result)
+        return JOB_DONE;
+    if ((has & SCAN_BIT(SCAN_DEAD)) != 0 && !over_dead)
+        return JOB_DEAD;
+    if ((has & SCAN_BIT(SCAN_LOCK)) != 0)
+        return JOB_PROCESSING;
+    if ((has & SCAN_BIT(SCAN_FAILED)) != 0)
+        return JOB_FAILED;
+    if ((has & (SCAN_MARKERS | SCAN_BIT(SCAN_TODO_UNKNOWN))) != 0)
+        return JOB_TODO;
+    return (has & SCAN_BIT(SCAN_RAW)) != 0 ? JOB_RAW : JOB_UNKNOWN;
+}
+
+/* ---- one job ---- */
+
+static void name_damaged(struct job_view *view, const char *what)
+{
+    if (view->damaged == NULL)
+        view->damaged = mem_strdup(what);
+}
+
+static char *meta_text(const struct store_op *op, const char *name)
+{
+    const char *value = store_op_meta(op, name);
+    struct buf text = BUF_INIT;
+
+    if (value == NULL)
+        return NULL;
+    percent_decode(&text, value);
+    return buf_steal(&text);
+}
+
+static void read_raw(struct job_view *view, const struct store_op *op)
+{
+    view->size_bytes = op->size_r;
+    view->name = meta_text(op, "original-name");
+    view->tags_json = meta_text(op, "tags");
+}
+
+/* The highest tier's marker speaks for the job; of twins it is the one that stays. */
+static void read_marker(struct job_view *view, enum tier tier, const struct store_op *op)
+{
+    if (view->has_marker)
+        return;
+    view->has_marker = true;
+    view->tier = tier;
+    view->tier_known = true;
+    if (record_todo_read(buf_text(&op->data), op->data.len, &view->todo) == RECORD_DAMAGED)
+        name_damaged(view, "todo");
+}
+
+static void read_lock(struct queue *queue, struct job_view *view, const struct store_op *op)
+{
+    view->has_lock = true;
+    if (record_lock_read(buf_text(&op->data), op->data.len, &view->lock) != RECORD_OK)
+        name_damaged(view, "processing");
+    view->stale = op->date_ms_r - op->modified_ms_r > queue->limits.stale_ms;
+    if (!view->tier_known && view->lock.tier_known) {
+        view->tier = view->lock.tier;
+        view->tier_known = true;
+    }
+}
+
+static void read_place(struct queue *queue, struct job_view *view, enum scan_place place,
+                       const struct store_op *op)
+{
+    const char *bytes = buf_text(&op->data);
+    size_t len = op->data.len;
+
+    switch (place) {
+    case SCAN_LOCK:
+        read_lock(queue, view, op);
+        return;
+    case SCAN_FAILED:
+        view->has_failed = true;
+        if (record_failed_read(bytes, len, &view->failed) != RECORD_OK)
+            name_damaged(view, "failed");
+        return;
+    case SCAN_DEAD:
+        view->has_dead = true;
+        if (record_dead_read(bytes, len, &view->dead) != RECORD_OK)
+            name_damaged(view, "dead");
+        return;
+    case SCAN_OUT:
+        view->has_result = true;
+        view->result_bytes = op->size_r;
+        view->done_ms = op->modified_ms_r;
+        return;
+    case SCAN_RAW:
+        view->has_raw = true;
+        read_raw(view, op);
+        return;
+    case SCAN_TODO_UNKNOWN:
+        view->has_marker = true;
+        return;
+    case SCAN_TODO:
+    case SCAN_COUNT:
+        break;
+    }
+    read_marker(view, (enum tier)place, op);
+}
+
+/* One read per place: a GET, or a HEAD of what is large. */
+static void job_ops(struct queue *queue, const char *hash, struct store_op *ops,
+                    char (*keys)[KEY_SIZE])
+{
+    for (unsigned place = 0; place < SCAN_COUNT; place++) {
+        bool large = place == SCAN_OUT || place == SCAN_RAW;
+
+        scan_key(&queue->keys, (enum scan_place)place, hash, keys[place]);
+        if (place == SCAN_OUT)
+            key_out(&queue->keys, hash, keys[place]);
+        else if (place == SCAN_RAW)
+            key_raw(&queue->keys, hash, keys[place]);
+        store_op_init(&ops[place], large ? STORE_HEAD : STORE_GET, keys[place]);
+    }
+}
+
+enum queue_result view_job(struct queue *queue, const char *hash, struct job_view *view_r,
+                           char **error_r)
+{
+    struct store_op *ops = mem_alloc(SCAN_COUNT * sizeof(*ops));
+    char(*keys)[KEY_SIZE] = mem_alloc(SCAN_COUNT * KEY_SIZE);
+    enum queue_result result;
+    unsigned has = 0;
+
+    *error_r = NULL;
+    memset(view_r, 0, sizeof(*view_r));
+    snprintf(view_r->hash, sizeof(view_r->hash), "%s", hash);
+    view_r->state = JOB_UNKNOWN;
+    view_r->tier = TIER_DEFAULT;
+    view_r->size_bytes = view_r->result_bytes = -1;
+    job_ops(queue, hash, ops, keys);
+    result = step_read(queue, NULL, ops, SCAN_COUNT, error_r);
+    for (unsigned place = 0; place < SCAN_COUNT; place++) {
+        if (result == QUEUE_OK && ops[place].status == STORE_OK) {
+            has |= SCAN_BIT(place);
+            read_place(queue, view_r, (enum scan_place)place, &ops[place]);
+        }
+    }
+    if (result == QUEUE_OK) {
+        bool over_result = record_todo_over_result(&view_r->todo, ops[SCAN_OUT].etag_r);
+        bool over_dead = record_todo_over_dead(&view_r->todo, ops[SCAN_DEAD].etag_r);
+
+        view_r->state = state_of(has, over_result, over_dead);
+        if (!view_r->tier_known && view_r->has_failed && view_r->failed.tier_known)
+            view_r->tier = view_r->failed.tier;
+    }
+    for (unsigned place = 0; place < SCAN_COUNT; place++)
+        store_op_release(&ops[place]);
+    free(keys);
+    free(ops);
+    return result;
+}
+
+void job_view_release(struct job_view *view)
+{
+    free(view->name);
+    free(view->tags_json);
+    free(view->damaged);
+    record_todo_release(&view->todo);
+    record_lock_release(&view->lock);
+    record_failed_release(&view->failed);
+    record_dead_release(&view->dead);
+    memset(view, 0, sizeof(*view));
+}
+
+/* ---- many jobs ---- */
+
+#define STATES_BATCH 32 /* hashes asked about at once: about three hundred requests under way */
+
+/* Does the marker override what has `etag`? Of an empty or damaged marker: no. */
+static bool marker_over(const struct store_op *op, const char *etag, bool dead)
+{
+    struct record_todo todo;
+    bool over = false;
+
+    if (op->status == STORE_OK &&
+        record_todo_read(buf_text(&op->data), op->data.len, &todo) == RECORD_OK) {
+        over = dead ? record_todo_over_dead(&todo, etag) : record_todo_over_result(&todo, etag);
+        record_todo_release(&todo);
+    }
+    return over;
+}
+
+static enum job_state ops_state(const struct store_op *ops)
+{
+    unsigned has = 0;
+    bool over_result = false, over_dead = false;
+
+    for (unsigned place = 0; place < SCAN_COUNT; place++)
+        if (ops[place].status == STORE_OK)
+            has |= SCAN_BIT(place);
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
+        over_result = over_result || marker_over(&ops[tier], ops[SCAN_OUT].etag_r, false);
+        over_dead = over_dead || marker_over(&ops[tier], ops[SCAN_DEAD].etag_r, true);
+    }
+    return state_of(has, over_result, over_dead);
+}
+
+static enum queue_result states_batch(struct queue *queue, const char (*hashes)[65], size_t count,
+                                      enum job_state *states_r, char **error_r)
+{
+    struct store_op *ops = mem_alloc(count * SCAN_COUNT * sizeof(*ops));
+    char(*keys)[KEY_SIZE] = mem_alloc(count * SCAN_COUNT * KEY_SIZE);
+    enum queue_result result;
+
+    for (size_t i = 0; i < count; i++)
+        job_ops(queue, hashes[i], &ops[i * SCAN_COUNT], &keys[i * SCAN_COUNT]);
+    result = step_read(queue, NULL, ops, count * SCAN_COUNT, error_r);
+    for (size_t i = 0; i < count && result == QUEUE_OK; i++)
+        states_r[i] = ops_state(&ops[i * SCAN_COUNT]);
+    for (size_t i = 0; i < count * SCAN_COUNT; i++)
+        store_op_release(&ops[i]);
+    free(keys);
+    free(ops);
+    return result;
+}
+
+enum queue_result view_states(struct queue *queue, const char (*hashes)[65], size_t count,
+                              enum job_state *states_r, char **error_r)
+{
+    enum queue_result result = QUEUE_OK;
+
+    *error_r = NULL;
+    for (size_t done = 0; done < count && result == QUEUE_OK; done += STATES_BATCH) {
+        size_t n = count - done < STATES_BATCH ? count - done : STATES_BATCH;
+
+        result = states_batch(queue, hashes + done, n, states_r + done, error_r);
+    }
+    return result;
+}
+
+/* ---- listings ---- */
+
+struct listing {
+    struct queue *queue;
+    struct job_counts *counts; /* counting, or ... */
+    enum job_state wanted;     /* ... listing what is in this state */
+    bool (*each)(void *arg, const char *hash, enum tier tier);
+    void *arg;
+    char **error_r;
+};
+
+/* A marker with a body beside a result or dead record: only its `over` says which one stands. */
+static enum queue_result look_over(struct listing *listing, const struct scan_job *job,
+                                   bool *over_result, bool *over_dead)
+{
+    const struct store_entry *out = job->at[SCAN_OUT], *dead = job->at[SCAN_DEAD];
+    enum queue_result result = QUEUE_OK;
+
+    for (unsigned tier = 0; tier < TIER_COUNT && result == QUEUE_OK; tier++) {
+        struct store_op op;
+
+        if ((out == NULL && dead == NULL) || job->at[tier] == NULL || job->at[tier]->size == 0)
+            continue;
+        store_op_init(&op, STORE_GET, job->at[tier]->key);
+        result = step_read(listing->queue, NULL, &op, 1, listing->error_r);
+        if (out != NULL && marker_over(&op, out->etag, false))
+            *over_result = true;
+        if (dead != NULL && marker_over(&op, dead->etag, true))
+            *over_dead = true;
+        store_op_release(&op);
+    }
+    return result;
+}
+
+static enum tier listed_tier(const struct scan_job *job)
+{
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+        if (job->at[tier] != NULL)
+            return (enum tier)tier;
+    return TIER_DEFAULT;
+}
+
+static void count_job(struct job_counts *counts, enum job_state state, enum tier tier)
+{
+    switch (state) {
+    case JOB_TODO:
+        counts->todo[tier]++;
+        return;
+    case JOB_PROCESSING:
+        counts->processing++;
+        return;
+    case JOB_FAILED:
+        counts->failed++;
+        return;
+    case JOB_DEAD:
+        counts->dead++;
+        return;
+    case JOB_DONE:
+        counts->done++;
+        return;
+    case JOB_RAW:
+    case JOB_UNKNOWN:
+        return;
+    }
+}
+
+static enum queue_result list_job(void *arg, const struct scan_job *job)
+{
+    struct listing *listing = arg;
+    bool over_result = false, over_dead = false;
+    enum queue_result result = look_over(listing, job, &over_result, &over_dead);
+    enum job_state state = state_of(job->has, over_result, over_dead);
+
+    if (result != QUEUE_OK)
+        return result;
+    if (listing->counts != NULL)
+        count_job(listing->counts, state, listed_tier(job));
+    else if (state == listing->wanted && !listing->each(listing->arg, job->hash, listed_tier(job)))
+        return QUEUE_NONE;
+    return QUEUE_OK;
+}
+
+enum queue_result view_counts(struct queue *queue, struct job_counts *counts_r, char **error_r)
+{
+    struct listing listing = {.queue = queue, .counts = counts_r, .error_r = error_r};
+
+    *error_r = NULL;
+    memset(counts_r, 0, sizeof(*counts_r));
+    return scan_jobs(queue, SCAN_ALL & ~SCAN_BIT(SCAN_RAW), list_job, &listing, error_r);
+}
+
+enum queue_result view_list(struct queue *queue, enum job_state state,
+                            bool (*each)(void *arg, const char *hash, enum tier tier), void *arg,
+                            char **error_r)
+{
+    struct listing listing = {
+        .queue = queue, .wanted = state, .each = each, .arg = arg, .error_r = error_r};
+    unsigned places = state == JOB_RAW ? SCAN_ALL : SCAN_ALL & ~SCAN_BIT(SCAN_RAW);
+
+    *error_r = NULL;
+    return scan_jobs(queue, places, list_job, &listing, error_r);
+}
+
+/* ---- names and histories ---- */
+
+#define RESOLVE_SHOWN 5 /* candidates that a message names */
+
+static int compare_hashes(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Sorts, drops doubles; returns how many are left. */
+static size_t unique(char (*hashes)[65], size_t count)
+{
+    size_t kept = 0;
+
+    qsort(hashes, count, sizeof(hashes[0]), compare_hashes);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || strcmp(hashes[kept - 1], hashes[i]) != 0)
+            memmove(hashes[kept++], hashes[i], sizeof(hashes[0]));
+    return kept;
+}
+
+static void name_candidates(char (*hashes)[65], size_t count, const char *text, char **error_r)
+{
+    struct buf line = BUF_INIT;
+
+    buf_printf(&line, "%s is ambiguous:", text);
+    for (size_t i = 0; i < count && i < RESOLVE_SHOWN; i++)
+        buf_printf(&line, " %.16s", hashes[i]);
+    if (count > RESOLVE_SHOWN)
+        buf_puts(&line, " and more");
+    *error_r = buf_steal(&line);
+}
+
+enum queue_result view_resolve(struct queue *queue, const char *text, char hash_r[static 65],
+                               int *matches_r, char **error_r)
+{
+    size_t len = strlen(text), count = 0;
+    struct store_op ops[SCAN_COUNT];
+    char(*keys)[KEY_SIZE], (*hashes)[65];
+    enum queue_result result;
+
+    *error_r = NULL;
+    *matches_r = 0;
+    hash_r[0] = '\0';
+    if (len < 4 || len > 64 || strspn(text, "0123456789abcdef") != len)
+        return QUEUE_NONE;
+    keys = mem_alloc(SCAN_COUNT * KEY_SIZE);
+    hashes = mem_alloc((size_t)SCAN_COUNT * (RESOLVE_SHOWN + 1) * sizeof(hashes[0]));
+    for (unsigned place = 0; place < SCAN_COUNT; place++) {
+        scan_key(&queue->keys, (enum scan_place)place, text, keys[place]);
+        store_op_init(&ops[place], STORE_LIST, keys[place]);
+        ops[place].max_keys = RESOLVE_SHOWN + 1;
+    }
+    result = step_read(queue, NULL, ops, SCAN_COUNT, error_r);
+    for (unsigned place = 0; place < SCAN_COUNT; place++) {
+        for (size_t i = 0; i < ops[place].entry_count && i <= RESOLVE_SHOWN; i++)
+            if (key_hash(ops[place].entries[i].key, hashes[count]))
+                count++;
+        store_op_release(&ops[place]);
+    }
+    count = unique(hashes, count);
+    if (result == QUEUE_OK) {
+        *matches_r = (int)count;
+        if (count == 0)
+            result = QUEUE_NONE;
+        if (count > 0)
+            memcpy(hash_r, hashes[0], 65);
+        if (count > 1)
+            name_candidates(hashes, count, text, error_r);
+    }
+    free(hashes);
+    free(keys);
+    return result;
+}
