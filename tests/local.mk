@@ -11,3 +11,4 @@ include tests/sim/local.mk
 include tests/daemon/local.mk
 include tests/cli/local.mk
 include tests/converter/local.mk
+include tests/bench/local.mk
