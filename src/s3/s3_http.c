@@ -333,9 +333,9 @@ static void place_init(struct place *place, struct s3_http *http,
 
 struct s3_http *s3_http_create(const struct s3_http_config *config, struct clock *clock)
 {
-    size_t count = config->connections < 1     ? 1
-                   : config->connections > 256 ? 256
-                                               : (size_t)config->connections;
+    size_t count = config->connections < 1      ? 1
+                   : config->connections > 1024 ? 1024
+                                                : (size_t)config->connections;
     struct s3_http *http = mem_alloc(sizeof(*http) + count * sizeof(http->places[0]));
     s3_http_global_init();
     http->clock = clock;

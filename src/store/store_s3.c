@@ -467,6 +467,11 @@ void store_s3_options_init(struct store_s3_options *options)
     options->rng = rng_system();
 }
 
+void store_s3_global_init(void)
+{
+    s3_http_global_init();
+}
+
 bool store_s3_addressing_parse(const char *text, enum s3_addressing *addressing_r)
 {
     static const struct {
