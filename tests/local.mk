@@ -12,3 +12,4 @@ include tests/daemon/local.mk
 include tests/cli/local.mk
 include tests/converter/local.mk
 include tests/bench/local.mk
+include tests/model/local.mk
