@@ -1,0 +1,110 @@
+/* See store_settings.h: from settings to an open bucket. */
+#include "store/store_settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/exitcode.h"
+#include "store/store_s3.h"
+
+/* What open_s3() needs beyond the store's own options. */
+struct store_s3_settings {
+    const struct settings *settings;
+    const char *prefix;
+};
+
+static enum store_open_status open_s3(const char *bucket, const struct store_options *options,
+                                      struct store **store_r, char **error_r)
+{
+    const struct settings *settings = options->s3->settings;
+    struct store_s3_options s3;
+
+    store_s3_options_init(&s3);
+    s3.bucket = bucket;
+    s3.prefix = options->s3->prefix;
+    s3.endpoint_url = settings_text(settings, SETTING_S3_ENDPOINT_URL);
+    s3.region = settings_text(settings, SETTING_S3_REGION);
+    s3.ca_file = settings_text(settings, SETTING_S3_CA_FILE);
+    if (*s3.ca_file == '\0')
+        s3.ca_file = getenv("AWS_CA_BUNDLE");
+    s3.connections = (int)settings_number(settings, SETTING_S3_CONNECTIONS);
+    s3.connect_timeout_ms = settings_number(settings, SETTING_S3_CONNECT_TIMEOUT);
+    s3.stall_timeout_ms = settings_number(settings, SETTING_S3_STALL_TIMEOUT);
+    s3.patience_ms = settings_number(settings, SETTING_STORE_PATIENCE);
+    s3.part_size = settings_number(settings, SETTING_S3_PART_SIZE);
+    s3.sse = settings_text(settings, SETTING_S3_SSE);
+    s3.sse_kms_key_id = settings_text(settings, SETTING_S3_SSE_KMS_KEY_ID);
+    s3.storage_class = settings_text(settings, SETTING_S3_STORAGE_CLASS);
+    s3.clock = options->clock;
+    s3.rng = options->rng;
+    if (!store_s3_addressing_parse(settings_text(settings, SETTING_S3_ADDRESSING),
+                                   &s3.addressing)) {
+        *error_r = mem_strdup("s3_addressing: unknown word; give auto, path or virtual");
+        return STORE_OPEN_BAD_URL;
+    }
+    *store_r = store_s3_open(&s3, error_r);
+    return *store_r != NULL ? STORE_OPEN_OK : STORE_OPEN_BAD_URL;
+}
+
+char *store_settings_prefix(const struct settings *settings, char **error_r)
+{
+    struct store_url_parts parts;
+    const char *named;
+    char *prefix = NULL;
+    size_t len;
+
+    if (store_url_parse(settings_text(settings, SETTING_STORE), &parts, error_r)) {
+        named = parts.prefix != NULL ? parts.prefix : settings_text(settings, SETTING_PREFIX);
+        len = strlen(named);
+        prefix = mem_printf("%s%s", named, len > 0 && named[len - 1] != '/' ? "/" : "");
+    }
+    store_url_release(&parts);
+    return prefix;
+}
+
+bool store_settings_is_remote(const struct settings *settings)
+{
+    return strncmp(settings_text(settings, SETTING_STORE), "s3:", 3) == 0;
+}
+
+enum store_open_status store_settings_open(const struct settings *settings, struct clock *clock,
+                                           struct rng *rng, bool must_exist, struct store **store_r,
+                                           char **error_r)
+{
+    char *prefix = store_settings_prefix(settings, error_r);
+    struct store_s3_settings s3 = {settings, prefix};
+    struct store_options options = {
+        .clock = clock,
+        .rng = rng,
+        .allow_network_fs = settings_bool(settings, SETTING_ALLOW_NETWORK_FS),
+        .must_exist = must_exist,
+        .s3_open = open_s3,
+        .s3 = &s3,
+    };
+    enum store_open_status status = STORE_OPEN_BAD_URL;
+
+    *store_r = NULL;
+    if (prefix != NULL)
+        status = store_open(settings_text(settings, SETTING_STORE), &options, store_r, error_r);
+    free(prefix);
+    return status;
+}
+
+int store_open_exitcode(enum store_open_status status)
+{
+    switch (status) {
+    case STORE_OPEN_OK:
+        return EXITCODE_OK;
+    case STORE_OPEN_BAD_URL:
+    case STORE_OPEN_UNFIT:
+        return EXITCODE_CONFIG;
+    case STORE_OPEN_MISSING:
+        return EXITCODE_UNAVAILABLE;
+    case STORE_OPEN_DENIED:
+        return EXITCODE_NOPERM;
+    case STORE_OPEN_ERROR:
+        return EXITCODE_IOERR;
+    }
+    return EXITCODE_SOFTWARE;
+}

@@ -1,0 +1,29 @@
+/* From settings to an open bucket: the one place where daemon and command line agree on what
+ * `store`, `prefix` and the s3_ settings mean. */
+#ifndef BF_STORE_STORE_SETTINGS_H
+#define BF_STORE_STORE_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/rng.h"
+#include "base/settings.h"
+#include "store/store_open.h"
+
+/* Opens the bucket of setting `store`. `must_exist`: a directory that is not there is
+ * STORE_OPEN_MISSING, else it is made. `settings`, clock and rng are borrowed until the store is
+ * closed. Unless OK *error_r is one line `WHAT: WHY; REMEDY`, the caller frees it. Nothing is asked
+ * of a server yet. */
+enum store_open_status store_settings_open(const struct settings *settings, struct clock *clock,
+                                           struct rng *rng, bool must_exist, struct store **store_r,
+                                           char **error_r) MUST_CHECK;
+/* The prefix of all keys: the one that the store's URL names, else setting `prefix`; with a slash
+ * at its end unless empty. The caller frees. NULL with *error_r: no URL of a store. */
+char *store_settings_prefix(const struct settings *settings, char **error_r) MUST_CHECK;
+/* Is it an S3 bucket: something that the gate must have looked at? */
+bool store_settings_is_remote(const struct settings *settings);
+/* The exit status that an unsuccessful open stands for (base/exitcode.h). */
+int store_open_exitcode(enum store_open_status status);
+
+#endif
