@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later
+ *
+ * Slugs as GitHub and most renderers make them: lower case, punctuation out, blanks to hyphens, a
+ * number behind the second of its kind.
+ */
+#include "anchors.h"
+#include "roles.h"
+#include "utf8.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t slug_add(struct anchors *a, const char *text, size_t len)
+{
+    uint32_t at = a->text.n;
+    uint32_t same = 0;
+    char tail[16];
+
+    for (size_t i = 0; i < len;) {
+        size_t took;
+        uint32_t c = utf8_get(text + i, len - i, &took);
+        char bytes[4];
+        size_t n = 0;
+        if (c == ' ' || c == '-') {
+            bytes[n++] = '-';
+        } else if (c < 0x80 ? isalnum((int)c) || c == '_' : !(c >= 0x2000 && c < 0x2c00)) {
+            n = utf8_put(bytes, c < 0x80 ? (uint32_t)tolower((int)c) : c);
+        }
+        for (size_t k = 0; k < n; k++) {
+            *ARRAY_ADD(a->text) = bytes[k];
+        }
+        i += took;
+    }
+    *ARRAY_ADD(a->text) = 0;
+    for (uint32_t i = 0; i < a->at.n; i++) {
+        same += strcmp(a->text.at + a->at.at[i].slug, a->text.at + at) == 0;
+    }
+    if (same > 0) {
+        int n = snprintf(tail, sizeof tail, "-%u", same);
+        a->text.n--;
+        for (int i = 0; i <= n; i++) {
+            *ARRAY_ADD(a->text) = tail[i];
+        }
+    }
+    return at;
+}
+
+void anchors_add_page(struct anchors *anchors, const struct page *page)
+{
+    char text[600];
+
+    for (uint32_t i = 0; i < page->blocks.n && anchors->at.n < 20000; i++) {
+        const struct block *b = &page->blocks.at[i];
+        if (b->kind == BLOCK_TEXT && b->role == ROLE_HEADING) {
+            size_t len = block_text(page, b, text, sizeof text);
+            uint32_t slug = slug_add(anchors, text, len);
+            *ARRAY_ADD(anchors->at) = (struct anchor){page->number, b->box.y0, slug};
+        }
+    }
+}
+
+const char *anchors_find(const struct anchors *anchors, uint32_t page, float y)
+{
+    const struct anchor *best = NULL;
+
+    for (uint32_t i = 0; i < anchors->at.n; i++) {
+        const struct anchor *a = &anchors->at.at[i];
+        if (a->page < page) {
+            continue;
+        }
+        if (a->page > page) {
+            break;
+        }
+        best = a;
+        if (a->y > y - 24) {
+            break;
+        }
+    }
+    return best != NULL ? anchors->text.at + best->slug : NULL;
+}
+
+void anchors_release(struct anchors *anchors)
+{
+    free(anchors->at.at);
+    free(anchors->text.at);
+    memset(anchors, 0, sizeof *anchors);
+}

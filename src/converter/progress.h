@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later
+ *
+ * Progress lines down the descriptor named by BLOBFORGE_PROGRESS_FD: blobforge-converter(7).
+ */
+#ifndef CONVERTER_PROGRESS_H
+#define CONVERTER_PROGRESS_H
+
+#include <stdint.h>
+
+/* Reads BLOBFORGE_PROGRESS_FD; without it all calls do nothing. */
+void progress_open(void);
+void progress_pages(uint32_t total);
+void progress_page(uint32_t done);
+void progress_stage(const char *word);
+/* One line of our own text; control characters are not passed on. */
+void progress_warn(const char *text);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later
+ *
+ * Tables drawn with lines. Rulings that cross form a component; its vertical and horizontal
+ * positions form a grid; an inner border that is not drawn joins the places on its sides.
+ */
+#include "grid.h"
+#include "tables.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lines that end this short of each other still cross. */
+static const float CROSS = 3.0f;
+/* Positions closer than this are one border. */
+static const float SNAP = 4.0f;
+/* Part of a place's side that must be drawn to count as a border. */
+static const float DRAWN = 0.6f;
+
+static uint32_t root(uint32_t *parent, uint32_t i)
+{
+    while (parent[i] != i) {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    return i;
+}
+
+static void add_position(float *at, uint32_t *n, uint32_t max, float x)
+{
+    uint32_t i = *n;
+
+    for (uint32_t k = 0; k < *n; k++) {
+        if (fabsf(at[k] - x) < SNAP) {
+            return;
+        }
+    }
+    if (*n >= max) {
+        *n = max + 1;
+        return;
+    }
+    if (*n > max) {
+        return;
+    }
+    while (i > 0 && at[i - 1] > x) {
+        at[i] = at[i - 1];
+        i--;
+    }
+    at[i] = x;
+    (*n)++;
+}
+
+/* How much of [from, to] the component's rulings at `at` draw. */
+static float drawn(const struct page *page, const uint32_t *parent, uint32_t of, bool vertical,
+                   float at, float from, float to)
+{
+    float sum = 0;
+
+    for (uint32_t i = 0; i < page->rulings.n; i++) {
+        const struct ruling *r = &page->rulings.at[i];
+        if (parent[i] == of && r->vertical == vertical && fabsf(r->at - at) < SNAP) {
+            float part = span_overlap(r->from, r->to, from, to);
+            sum += part > 0 ? part : 0;
+        }
+    }
+    return to > from ? sum / (to - from) : 0;
+}
+
+/* Joins places so that every group is a rectangle. */
+static void make_rectangles(struct grid *g, uint32_t *parent)
+{
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (uint32_t i = 0; i < g->rows * g->cols; i++) {
+            uint32_t of = root(parent, i);
+            uint32_t r0 = of / g->cols, c0 = of % g->cols, r1 = i / g->cols, c1 = i % g->cols;
+            uint32_t lo_r = r0 < r1 ? r0 : r1, hi_r = r0 < r1 ? r1 : r0;
+            uint32_t lo_c = c0 < c1 ? c0 : c1, hi_c = c0 < c1 ? c1 : c0;
+            for (uint32_t r = lo_r; r <= hi_r; r++) {
+                for (uint32_t c = lo_c; c <= hi_c; c++) {
+                    uint32_t other = root(parent, r * g->cols + c);
+                    if (other != of) {
+                        uint32_t low = other < of ? other : of;
+                        parent[other] = low;
+                        parent[of] = low;
+                        of = low;
+                        changed = true;
+                    }
+                }
+            }
+        }
+    }
+    for (uint32_t i = 0; i < g->rows * g->cols; i++) {
+        g->owner[i] = root(parent, i);
+    }
+    /* The owner of a group is its top left place. */
+    for (uint32_t i = 0; i < g->rows * g->cols; i++) {
+        uint32_t of = g->owner[i];
+        uint32_t r = of / g->cols < i / g->cols ? of / g->cols : i / g->cols;
+        uint32_t c = of % g->cols < i % g->cols ? of % g->cols : i % g->cols;
+        uint32_t corner = r * g->cols + c;
+        if (corner != of) {
+            for (uint32_t k = 0; k < g->rows * g->cols; k++) {
+                if (g->owner[k] == of) {
+                    g->owner[k] = corner;
+                }
+            }
+        }
+    }
+}
+
+static void find_spans(const struct page *page, const uint32_t *component, uint32_t of,
+                       struct grid *g)
+{
+    uint32_t *parent = calloc(g->rows * g->cols, sizeof *parent);
+
+    if (parent == NULL) {
+        grid_unspanned(g);
+        return;
+    }
+    for (uint32_t i = 0; i < g->rows * g->cols; i++) {
+        parent[i] = i;
+    }
+    for (uint32_t r = 0; r < g->rows; r++) {
+        for (uint32_t c = 0; c < g->cols; c++) {
+            uint32_t i = r * g->cols + c;
+            if (c + 1 < g->cols &&
+                drawn(page, component, of, true, g->xs[c + 1], g->ys[r], g->ys[r + 1]) < DRAWN) {
+                uint32_t a = root(parent, i), b = root(parent, i + 1);
+                parent[a > b ? a : b] = a < b ? a : b;
+            }
+            if (r + 1 < g->rows &&
+                drawn(page, component, of, false, g->ys[r + 1], g->xs[c], g->xs[c + 1]) < DRAWN) {
+                uint32_t a = root(parent, i), b = root(parent, i + g->cols);
+                parent[a > b ? a : b] = a < b ? a : b;
+            }
+        }
+    }
+    make_rectangles(g, parent);
+    free(parent);
+}
+
+static bool is_table(const struct page *page, const struct grid *g, const struct grid_look *look)
+{
+    float area = (g->xs[g->cols] - g->xs[0]) * (g->ys[g->rows] - g->ys[0]);
+    uint32_t slanted = 0;
+
+    if (g->rows < 2 || g->cols < 2 || look->filled_rows < 2 || look->filled_cols < 2 ||
+        look->filled < 4) {
+        return false;
+    }
+    for (uint32_t i = 0; i < page->shapes.n; i++) {
+        const struct shape *s = &page->shapes.at[i];
+        if (s->slanted && s->box.x0 >= g->xs[0] && s->box.x1 <= g->xs[g->cols] &&
+            s->box.y0 >= g->ys[0] && s->box.y1 <= g->ys[g->rows] &&
+            (box_width(s->box) > 20 || box_height(s->box) > 20)) {
+            slanted++;
+        }
+    }
+    if (slanted > 3 && look->filled * 2 < look->cells) {
+        return false; /* a chart with its grid lines */
+    }
+    if (look->filled * 5 < look->cells) {
+        return false;
+    }
+    if (area > 0.85f * page->width * page->height && look->filled < 8) {
+        return false; /* frame and panels of a page */
+    }
+    return !(look->filled <= 6 && look->most_words > 120);
+}
+
+/* The component's lines may reach beyond its last border: an open side. */
+static void add_open_sides(const struct page *page, const uint32_t *component, uint32_t of,
+                           struct grid *g, uint32_t *nx, uint32_t *ny)
+{
+    float x0 = g->xs[0], x1 = g->xs[*nx - 1], y0 = g->ys[0], y1 = g->ys[*ny - 1];
+
+    for (uint32_t i = 0; i < page->rulings.n; i++) {
+        const struct ruling *r = &page->rulings.at[i];
+        if (component[i] != of) {
+            continue;
+        }
+        if (r->vertical) {
+            y0 = r->from < y0 - 8 ? r->from : y0;
+            y1 = r->to > y1 + 8 ? r->to : y1;
+        } else {
+            x0 = r->from < x0 - 8 ? r->from : x0;
+            x1 = r->to > x1 + 8 ? r->to : x1;
+        }
+    }
+    add_position(g->xs, nx, GRID_MAX_COLS, x0);
+    add_position(g->xs, nx, GRID_MAX_COLS, x1);
+    add_position(g->ys, ny, GRID_MAX_ROWS, y0);
+    add_position(g->ys, ny, GRID_MAX_ROWS, y1);
+}
+
+static void try_component(struct page *page, const uint32_t *component, uint32_t of, struct grid *g)
+{
+    uint32_t nx = 0, ny = 0;
+    struct grid_look look;
+
+    for (uint32_t i = 0; i < page->rulings.n; i++) {
+        const struct ruling *r = &page->rulings.at[i];
+        if (component[i] != of) {
+            continue;
+        }
+        if (r->vertical) {
+            add_position(g->xs, &nx, GRID_MAX_COLS, r->at);
+        } else {
+            add_position(g->ys, &ny, GRID_MAX_ROWS, r->at);
+        }
+    }
+    if (nx < 1 || ny < 1 || nx > GRID_MAX_COLS || ny > GRID_MAX_ROWS) {
+        return;
+    }
+    add_open_sides(page, component, of, g, &nx, &ny);
+    if (nx < 3 || ny < 3 || nx > GRID_MAX_COLS || ny > GRID_MAX_ROWS ||
+        (nx - 1) * (ny - 1) > GRID_MAX_CELLS) {
+        return;
+    }
+    g->cols = nx - 1;
+    g->rows = ny - 1;
+    find_spans(page, component, of, g);
+    grid_measure(page, g, &look);
+    if (is_table(page, g, &look)) {
+        (void)grid_make_table(page, g, true);
+    }
+}
+
+void tables_find_ruled(struct page *page)
+{
+    uint32_t n = page->rulings.n, horizontal = 0;
+    uint32_t *component;
+    struct grid *grid;
+
+    while (horizontal < n && !page->rulings.at[horizontal].vertical) {
+        horizontal++;
+    }
+    if (horizontal < 2 || n - horizontal < 1 || n > 6000) {
+        return;
+    }
+    component = calloc(n, sizeof *component);
+    grid = calloc(1, sizeof *grid);
+    if (component == NULL || grid == NULL) {
+        goto out;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        component[i] = i;
+    }
+    for (uint32_t h = 0; h < horizontal; h++) {
+        const struct ruling *a = &page->rulings.at[h];
+        for (uint32_t v = horizontal; v < n; v++) {
+            const struct ruling *b = &page->rulings.at[v];
+            if (b->at > a->from - CROSS && b->at < a->to + CROSS && a->at > b->from - CROSS &&
+                a->at < b->to + CROSS) {
+                uint32_t x = root(component, h), y = root(component, v);
+                component[x > y ? x : y] = x < y ? x : y;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        component[i] = root(component, i);
+    }
+    for (uint32_t i = 0; i < horizontal; i++) {
+        if (component[i] == i) {
+            try_component(page, component, i, grid);
+        }
+    }
+out:
+    free(component);
+    free(grid);
+}
