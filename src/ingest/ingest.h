@@ -21,7 +21,12 @@
 #include "base/compiler.h"
 #include "queue/queue.h"
 
-enum ingest_action { INGEST_QUEUED, INGEST_WOULD_QUEUE, INGEST_SKIPPED, INGEST_ERROR };
+enum ingest_action {
+    INGEST_QUEUED,
+    INGEST_WOULD_QUEUE,
+    INGEST_SKIPPED,
+    INGEST_ERROR
+};
 const char *ingest_action_name(enum ingest_action action);
 
 enum ingest_reason {
@@ -93,7 +98,8 @@ struct ingest_summary {
 
 /* Runs to the end. OK: every file came to an outcome (errors of single files are in the summary).
  * AGAIN, UNKNOWN, FATAL: the store gave out on the way: *error_r says what, why and what to do, the
- * summary says how far it got, and a second run goes on from there. DAMAGED: manifest.json. */
+ * summary says how far it got, and a second run goes on from there. A damaged manifest stops
+ * nothing: it is a warning and counts as an error. */
 enum queue_result ingest_run(struct queue *queue, const struct ingest_options *options,
                              struct ingest_summary *summary_r, char **error_r) MUST_CHECK;
 

@@ -1,1 +1,13 @@
-# Sources of src/ingest.
+# Ingest: files and trees become jobs.
+libblobforge_a_SOURCES += \
+	src/ingest/batch.c src/ingest/run.h \
+	src/ingest/crew.c src/ingest/crew.h \
+	src/ingest/describe.c src/ingest/describe.h \
+	src/ingest/file.c src/ingest/file.h \
+	src/ingest/hashcache.c src/ingest/hashcache.h \
+	src/ingest/ingest.c src/ingest/ingest.h \
+	src/ingest/lfs.c src/ingest/lfs.h \
+	src/ingest/manifest.c src/ingest/manifest.h \
+	src/ingest/manifest_merge.c src/ingest/manifest_merge.h \
+	src/ingest/seen.c src/ingest/seen.h \
+	src/ingest/walk.c src/ingest/walk.h

@@ -14,7 +14,6 @@
 #ifndef BF_INGEST_MANIFEST_H
 #define BF_INGEST_MANIFEST_H
 
-#include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +26,12 @@
 #define MANIFEST_PENDING_MAX 1000      /* files between two flushes ... */
 #define MANIFEST_FLUSH_MS 30000        /* ... and time */
 
-enum manifest_form { MANIFEST_UNKNOWN, MANIFEST_ABSENT, MANIFEST_SHARDS, MANIFEST_V1 };
+enum manifest_form {
+    MANIFEST_UNKNOWN,
+    MANIFEST_ABSENT,
+    MANIFEST_SHARDS,
+    MANIFEST_V1
+};
 const char *manifest_form_name(enum manifest_form form); /* "shards", "v1" */
 
 /* One hash's entry. Texts may be NULL when the bucket's entry lacks them. */
@@ -71,8 +75,8 @@ void manifest_note_file(struct manifest *manifest, const struct manifest_note *n
 bool manifest_flush_due(const struct manifest *manifest);
 size_t manifest_pending(const struct manifest *manifest);
 /* Writes the notes. OK: all recorded. Else *error_r names the first object that failed and why;
- * notes of the other shards are recorded, those of the failed ones are kept for the next flush
- * (dropped when DAMAGED). */
+ * notes of the other objects are recorded. Those of the failed ones are kept for the next flush
+ * when the store was in trouble (AGAIN, UNKNOWN), and dropped when no repetition helps. */
 enum queue_result manifest_flush(struct manifest *manifest, char **error_r) MUST_CHECK;
 /* Takes the entry of `hash` out. OK also when there was none. */
 enum queue_result manifest_remove(struct manifest *manifest, const char *hash,
@@ -88,10 +92,5 @@ enum queue_result manifest_lookup(struct manifest *manifest, const char *hash,
 enum queue_result manifest_each(struct manifest *manifest,
                                 bool (*each)(void *arg, const struct manifest_entry *entry),
                                 void *arg, char **error_r) MUST_CHECK;
-
-/* ---- pure parts ---- */
-
-/* Merges a note into the `entries` object. true: something changed. */
-bool manifest_merge(struct json_object *entries, const struct manifest_note *note, int64_t now_ms);
 
 #endif

@@ -58,7 +58,8 @@ enum walk_result walk_next(struct walk *walk, struct walk_entry *entry_r) MUST_C
 int walk_open(struct walk *walk) MUST_CHECK;
 /* Symbolic links passed over so far. */
 int64_t walk_links_passed(const struct walk *walk);
-/* PATHs that could be opened so far (file or folder). */
+/* PATHs that could be opened so far: folders entered, named files for which walk_open() went well.
+ */
 size_t walk_roots_opened(const struct walk *walk);
 
 /* ".pdf" at the end, in any case, with at least one byte before it. */

@@ -1,0 +1,41 @@
+/* The crew: the threads that walk and hash, ahead of the one that talks to the store.
+ *
+ * One thread walks and opens, a few examine, and the owner takes what is ready with crew_take().
+ * At most CREW_FILES_MAX files are under way, each an open descriptor: the walker waits when there
+ * are so many, which is what bounds memory. The owner gives each file back with crew_drop(), or
+ * once more to the hashing threads with crew_again().
+ *
+ * All functions are for the owner's thread. Signals stay with it. */
+#ifndef BF_INGEST_CREW_H
+#define BF_INGEST_CREW_H
+
+#include "ingest/file.h"
+#include "ingest/ingest.h"
+
+#define CREW_FILES_MAX 192
+#define CREW_THREADS_MAX 16
+
+struct crew;
+
+enum crew_result {
+    CREW_FILE, /* *file_r is the owner's */
+    CREW_IDLE, /* nothing within the time */
+    CREW_END   /* everything was taken */
+};
+
+/* `options` is borrowed until crew_destroy(). NULL with errno: no thread could be made. */
+struct crew *crew_create(const struct ingest_options *options) MUST_CHECK;
+/* Stops and joins the threads; files in their hands are dropped. NULL is fine. */
+void crew_destroy(struct crew *crew);
+enum crew_result crew_take(struct crew *crew, int wait_ms, struct file **file_r) MUST_CHECK;
+void crew_drop(struct crew *crew, struct file *file);
+void crew_again(struct crew *crew, struct file *file);
+/* No further file is begun. What is ready can still be taken, then comes CREW_END. */
+void crew_stop(struct crew *crew);
+/* What was found so far; files_done and bytes_done are left alone. */
+void crew_count(struct crew *crew, struct ingest_progress *progress);
+/* After CREW_END. */
+int64_t crew_links_passed(struct crew *crew);
+size_t crew_roots_opened(struct crew *crew);
+
+#endif

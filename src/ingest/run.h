@@ -1,0 +1,43 @@
+/* A run of ingest, as ingest.c and batch.c share it. Private to ingest/. */
+#ifndef BF_INGEST_RUN_H
+#define BF_INGEST_RUN_H
+
+#include "ingest/crew.h"
+#include "ingest/ingest.h"
+#include "ingest/manifest.h"
+#include "ingest/seen.h"
+
+/* Files that go through the store together: enough that a round trip is shared, few enough that
+ * the hashing threads have files to go on with meanwhile. */
+#define BATCH_MAX 64
+/* Batches in a row that came to nothing before the run gives up. */
+#define STORE_FAILURES_MAX 3
+
+struct run {
+    struct queue *queue;
+    const struct ingest_options *options;
+    struct ingest_summary *summary;
+    struct crew *crew;
+    struct manifest *manifest; /* NULL: none in a dry run, or damaged */
+    struct seen seen;
+    struct file *deferred; /* twins of a file in the same batch: they go with the next one */
+    struct ingest_progress progress;
+    int store_failures;
+    /* Why the run ends early; QUEUE_OK: it does not. */
+    enum queue_result verdict;
+    char *verdict_error;
+};
+
+/* Tells the outcome of a file, counts it, and drops the file. */
+void run_report(struct run *run, struct file *file, enum ingest_action action,
+                enum ingest_reason reason);
+/* Refuses with the store's error text (taken over, may be NULL) and reports. */
+void run_report_store_error(struct run *run, struct file *file, char *error);
+/* The store failed a whole batch: ends the run when it is final, or when it goes on like that. The
+ * text is copied. */
+void run_store_failed(struct run *run, enum queue_result result, const char *error);
+
+/* Takes `count` examined files to their outcome, or back to the crew, or to run->deferred. */
+void batch_process(struct run *run, struct file **files, size_t count);
+
+#endif
