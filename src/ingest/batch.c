@@ -19,6 +19,8 @@
 
 struct slot {
     struct file *file; /* NULL: it has its outcome */
+    char hash[65];
+    bool accepted; /* a job stands for it */
     enum job_state state;
     bool upload;
     char key[KEY_SIZE];
@@ -71,6 +73,7 @@ static void accept(struct run *run, struct slot *slot, enum ingest_action action
     seen_add(&run->seen, slot->file->hash);
     run_report(run, slot->file, action, reason);
     slot->file = NULL;
+    slot->accepted = true;
 }
 
 static void refuse(struct run *run, struct slot *slot)
@@ -81,8 +84,7 @@ static void refuse(struct run *run, struct slot *slot)
 
 /* ---- what is known ---- */
 
-/* Keeps the first file of each hash; later ones wait for the next batch, when the first's outcome
- * is known. */
+/* Keeps the first file of each hash; later ones wait until the first's outcome is known. */
 static size_t fill_slots(struct run *run, struct file **files, size_t count, struct slot *slots)
 {
     size_t filled = 0;
@@ -91,13 +93,14 @@ static size_t fill_slots(struct run *run, struct file **files, size_t count, str
         bool twin = false;
 
         for (size_t k = 0; k < filled && !twin; k++)
-            twin = strcmp(slots[k].file->hash, files[i]->hash) == 0;
+            twin = strcmp(slots[k].hash, files[i]->hash) == 0;
         if (twin) {
             files[i]->next = run->deferred;
             run->deferred = files[i];
             continue;
         }
         memset(&slots[filled], 0, sizeof(slots[filled]));
+        memcpy(slots[filled].hash, files[i]->hash, sizeof(slots[filled].hash));
         slots[filled++].file = files[i];
     }
     return filled;
@@ -292,6 +295,29 @@ static void enqueue(struct run *run, struct slot *slots, size_t count)
     }
 }
 
+/* Twins of what was accepted are duplicates; the others try their own luck in the next batch. */
+static void settle_twins(struct run *run, const struct slot *slots, size_t count)
+{
+    struct file *twins = run->deferred;
+
+    run->deferred = NULL;
+    while (twins != NULL) {
+        struct file *twin = twins;
+        bool accepted = false;
+
+        twins = twin->next;
+        for (size_t i = 0; i < count && !accepted; i++)
+            accepted = slots[i].accepted && strcmp(slots[i].hash, twin->hash) == 0;
+        if (accepted) {
+            struct slot slot = {.file = twin};
+            accept(run, &slot, INGEST_SKIPPED, INGEST_DUPLICATE);
+        } else {
+            twin->next = run->deferred;
+            run->deferred = twin;
+        }
+    }
+}
+
 void batch_process(struct run *run, struct file **files, size_t count)
 {
     struct slot *slots = mem_alloc(BATCH_MAX * sizeof(*slots));
@@ -304,5 +330,6 @@ void batch_process(struct run *run, struct file **files, size_t count)
         upload(run, slots, filled);
         enqueue(run, slots, filled);
     }
+    settle_twins(run, slots, filled);
     free(slots);
 }
