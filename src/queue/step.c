@@ -57,7 +57,8 @@ void claim_note_answer(struct queue *queue, struct claim *claim, const struct st
 void evidence_set(struct queue *queue, struct evidence *evidence, const char *key,
                   const struct store_op *op)
 {
-    snprintf(evidence->key, sizeof(evidence->key), "%s", key);
+    if (key != evidence->key) /* seen again: the same key */
+        snprintf(evidence->key, sizeof(evidence->key), "%s", key);
     memcpy(evidence->etag, op->etag_r, sizeof(evidence->etag));
     evidence->date_ms = op->date_ms_r;
     evidence->boot_ms = clock_boot_ms(queue->clock);
