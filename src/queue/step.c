@@ -257,8 +257,10 @@ static enum queue_result refresh(struct queue *queue, struct claim *claim,
     result = step_read(queue, claim, &op, 1, error_r);
     if (result == QUEUE_OK && (op.status != STORE_OK || strcmp(op.etag_r, evidence->etag) != 0))
         result = QUEUE_BUSY;
-    if (result == QUEUE_OK)
-        evidence_set(queue, evidence, evidence->key, &op);
+    if (result == QUEUE_OK) {
+        evidence->date_ms = op.date_ms_r;
+        evidence->boot_ms = clock_boot_ms(queue->clock);
+    }
     store_op_release(&op);
     return result;
 }
