@@ -89,7 +89,7 @@ static bool sync_folder(struct fs_store *fs, const char *path)
     int error;
 
     if (fd < 0)
-        return false;
+        return errno == ENOENT; /* went with its last key: what we put there is deleted already */
     done = fsync(fd) == 0;
     error = errno;
     close(fd);
