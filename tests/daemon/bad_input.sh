@@ -6,7 +6,7 @@ set -euo pipefail
 top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 top_builddir=${top_builddir:-$PWD}
 slow=${BLOBFORGE_TEST_SLOW:-1}
-[[ -x $top_builddir/pdf2md ]] || { echo "skipped: built without pdf2md"; exit 77; }
+[[ -x $top_builddir/src/converter/pdf2md ]] || { echo "skipped: built without pdf2md"; exit 77; }
 command -v qpdf >/dev/null || { echo "skipped: qpdf is not installed"; exit 77; }
 dir=$(mktemp -d)
 cleanup() {
@@ -19,7 +19,7 @@ fail() { echo "FAILED: $*"; exit 1; }
 forge=$top_builddir/blobforge daemon=$top_builddir/blobforged
 export BLOBFORGE_STORE=file://$dir/store BLOBFORGE_WORK_DIR=$dir/work BLOBFORGE_RUN_DIR=$dir/run
 export BLOBFORGE_RETRY_BASE=1s BLOBFORGE_RETRY_MAX=1s BLOBFORGE_POLL_INTERVAL=1s BLOBFORGE_POLL_MAX=1s
-export BLOBFORGE_MIN_FREE_SPACE=0 BLOBFORGE_LIBEXECDIR=$top_builddir HOME=$dir
+export BLOBFORGE_MIN_FREE_SPACE=0 BLOBFORGE_LIBEXECDIR=$top_builddir/src/converter HOME=$dir
 if [[ $(id -u) -eq 0 ]]; then export BLOBFORGE_USER=root BLOBFORGE_GROUP=root; fi
 mkdir -p "$dir/work" "$dir/run" "$dir/pdfs"
 chmod 0711 "$dir"
