@@ -1,0 +1,335 @@
+/* blobforge: the command line.
+ *
+ * main() reads the words, the settings and hands over to one command. Nothing here or before a
+ * command asks for it touches the network: --version and --help answer within milliseconds. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/human.h"
+#include "base/log.h"
+#include "base/quote.h"
+#include "cli/cli_private.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/interrupt.h"
+
+#include "config.h"
+
+/* ---- what was asked, for commands (cli.h) ---- */
+
+/* A command that asks for an option it does not declare is our bug. */
+static void must_know(const struct cli *cli, const char *name)
+{
+    for (const struct cli_option *o = cli->command->options; o != NULL && o->name != NULL; o++) {
+        if (strcmp(o->name, name) == 0)
+            return;
+    }
+    cli_error("%s: option --%s is not in its table: a bug", cli->command->name, name);
+    abort();
+}
+
+const char *cli_value(const struct cli *cli, const char *name)
+{
+    const struct args_found *found;
+
+    must_know(cli, name);
+    found = args_find(&cli->args, name);
+    return found != NULL ? found->value : NULL;
+}
+
+bool cli_flag(const struct cli *cli, const char *name)
+{
+    must_know(cli, name);
+    return args_find(&cli->args, name) != NULL;
+}
+
+const char *const *cli_values(const struct cli *cli, const char *name, size_t *count_r)
+{
+    struct cli *own = (struct cli *)cli; /* the list is ours to keep */
+    size_t count = 0;
+
+    must_know(cli, name);
+    own->values = mem_resize(own->values, cli->args.found_count + 1, sizeof(*own->values));
+    for (size_t i = 0; i < cli->args.found_count; i++) {
+        if (strcmp(cli->args.found[i].option->name, name) == 0)
+            own->values[count++] = cli->args.found[i].value;
+    }
+    *count_r = count;
+    return own->values;
+}
+
+bool cli_number(const struct cli *cli, const char *name, int64_t min, int64_t max,
+                int64_t otherwise, int64_t *value_r)
+{
+    const char *text = cli_value(cli, name);
+    char *quoted;
+
+    *value_r = otherwise;
+    if (text == NULL || (human_parse_int(text, value_r) && *value_r >= min && *value_r <= max))
+        return true;
+    quoted = quote_name(text);
+    cli_usage(cli, "--%s: %s is no number from %lld to %lld", name, quoted, (long long)min,
+              (long long)max);
+    free(quoted);
+    return false;
+}
+
+bool cli_tier(const struct cli *cli, const char *name, enum tier *tier_r)
+{
+    const char *text = cli_value(cli, name);
+    char *quoted;
+
+    if (text == NULL || tier_parse(text, tier_r))
+        return true;
+    quoted = quote_name(text);
+    cli_usage(cli, "--%s: %s is no tier; give critical, high, normal, low or background (1 to 5)",
+              name, quoted);
+    free(quoted);
+    return false;
+}
+
+char *const *cli_operands(const struct cli *cli, size_t *count_r)
+{
+    *count_r = cli->args.operand_count;
+    return cli->args.operands;
+}
+
+bool cli_json(const struct cli *cli)
+{
+    return args_find(&cli->args, "json") != NULL;
+}
+
+bool cli_quiet(const struct cli *cli)
+{
+    return args_find(&cli->args, "quiet") != NULL;
+}
+
+int cli_verbose(const struct cli *cli)
+{
+    int count = 0;
+
+    for (size_t i = 0; i < cli->args.found_count; i++)
+        count += strcmp(cli->args.found[i].option->name, "verbose") == 0;
+    return count;
+}
+
+const struct settings *cli_settings(const struct cli *cli)
+{
+    return cli->settings;
+}
+
+enum exitcode cli_usage(const struct cli *cli, const char *fmt, ...)
+{
+    va_list ap;
+    char *text = NULL;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        text = NULL;
+    va_end(ap);
+    if (cli->command != NULL)
+        cli_error("%s: %s; `blobforge %s --help` says more", cli->command->name, text,
+                  cli->command->name);
+    else
+        cli_error("%s; `blobforge --help` says more", text);
+    free(text);
+    return EXITCODE_USAGE;
+}
+
+/* ---- settings ---- */
+
+static bool load_file(struct cli *cli, const char *path, bool must_exist, char **error_r)
+{
+    /* The system's file may be closed to us; a user can name everything elsewhere. */
+    if (!must_exist && access(path, R_OK) != 0 && errno == EACCES) {
+        cli->unreadable = mem_strdup(path);
+        return true;
+    }
+    return settings_load_file(cli->settings, path, must_exist, error_r);
+}
+
+static bool load_user_file(struct cli *cli, char **error_r)
+{
+    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    char *path = NULL;
+    bool ok = true;
+
+    if (folder != NULL && folder[0] == '/')
+        path = mem_printf("%s/blobforge/blobforge.conf", folder);
+    else if (home != NULL && home[0] == '/')
+        path = mem_printf("%s/.config/blobforge/blobforge.conf", home);
+    if (path != NULL)
+        ok = settings_load_file(cli->settings, path, false, error_r);
+    free(path);
+    return ok;
+}
+
+/* -o and --store, in the order in which they were given. */
+static bool load_options(struct cli *cli, char **error_r)
+{
+    for (size_t i = 0; i < cli->args.found_count; i++) {
+        const struct args_found *found = &cli->args.found[i];
+        bool ok = true;
+
+        if (strcmp(found->option->name, "option") == 0)
+            ok = settings_set_option(cli->settings, found->value, error_r);
+        else if (strcmp(found->option->name, "store") == 0)
+            ok = settings_set(cli->settings, "store", found->value, SETTING_OPTION, error_r);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static enum exitcode load_settings(struct cli *cli)
+{
+    const struct args_found *file = args_find(&cli->args, "config");
+    char *error = NULL;
+    bool ok;
+
+    cli->settings = settings_create();
+    if (file != NULL)
+        ok = load_file(cli, file->value, true, &error);
+    else
+        ok = load_file(cli, BF_SYSCONFDIR "/blobforge/blobforge.conf", false, &error) &&
+             load_user_file(cli, &error);
+    ok = ok && settings_load_env(cli->settings, &error) && load_options(cli, &error);
+    if (!ok)
+        cli_error("%s", error);
+    free(error);
+    return ok ? EXITCODE_OK : EXITCODE_CONFIG;
+}
+
+static void set_up_log(const struct cli *cli)
+{
+    int verbose = cli_verbose(cli);
+
+    log_set_level(verbose == 0 ? LOG_ERROR : verbose == 1 ? LOG_INFO : LOG_DEBUG);
+}
+
+/* ---- words ---- */
+
+/* Names that version 1 had for something else. */
+static const char *new_name(const char *name)
+{
+    if (strcmp(name, "test-s3") == 0)
+        return "it is `blobforge doctor` now";
+    if (strcmp(name, "worker") == 0)
+        return "workers are run by blobforged(8) now";
+    return NULL;
+}
+
+static enum exitcode say_unknown_command(const struct cli *cli, const char *name)
+{
+    const struct cli_command *near = cli_command_nearest(name);
+    char *quoted = quote_name(name);
+
+    if (new_name(name) != NULL)
+        cli_error("%s: %s", quoted, new_name(name));
+    else if (near != NULL)
+        cli_error("%s: unknown command; did you mean '%s'?", quoted, near->name);
+    else
+        cli_usage(cli, "%s: unknown command", quoted);
+    free(quoted);
+    return EXITCODE_USAGE;
+}
+
+static enum exitcode check_operands(const struct cli *cli)
+{
+    const struct cli_command *command = cli->command;
+    size_t count = cli->args.operand_count;
+    char *quoted;
+
+    if (count < command->operands_min)
+        return cli_usage(cli, "operand missing: %s", command->operands);
+    if (count <= command->operands_max)
+        return EXITCODE_OK;
+    quoted = quote_name(cli->args.operands[command->operands_max]);
+    cli_usage(cli, "%s: one operand too many", quoted);
+    free(quoted);
+    return EXITCODE_USAGE;
+}
+
+static enum exitcode run_command(struct cli *cli)
+{
+    enum exitcode code = check_operands(cli);
+
+    if (code == EXITCODE_OK)
+        code = load_settings(cli);
+    if (code != EXITCODE_OK)
+        return code;
+    set_up_log(cli);
+    interrupt_arm(cli->command);
+    code = cli->command->run(cli);
+    if (cli_stopped() && code != EXITCODE_OK) {
+        interrupt_say();
+        code = EXITCODE_INTERRUPTED;
+    }
+    return code;
+}
+
+static enum exitcode read_words(struct cli *cli, char **words, size_t count)
+{
+    static const struct cli_option none[] = {{0, NULL, NULL, NULL}};
+    const struct cli_option *tables[] = {cli_global_options, NULL, NULL};
+    size_t used = 0;
+    char *error = NULL;
+    bool ask_help = false;
+    enum exitcode code = EXITCODE_USAGE;
+
+    if (!args_parse(words, count, tables, true, &cli->args, &used, &error))
+        goto usage;
+    if (args_find(&cli->args, "version") != NULL) {
+        cli_printf("blobforge %s\n", PACKAGE_VERSION);
+        return EXITCODE_OK;
+    }
+    if (used < count && strcmp(words[used], "help") == 0) {
+        ask_help = true;
+        used++;
+    }
+    if (used == count) {
+        if (!ask_help && args_find(&cli->args, "help") == NULL)
+            return cli_usage(cli, "no command given");
+        help_program();
+        return EXITCODE_OK;
+    }
+    cli->command = cli_command_find(words[used]);
+    if (cli->command == NULL)
+        return say_unknown_command(cli, words[used]);
+    words += used + 1;
+    count -= used + 1;
+    tables[1] = cli->command->options != NULL ? cli->command->options : none;
+    if (!args_parse(words, count, tables, false, &cli->args, &used, &error))
+        goto usage;
+    if (ask_help || args_find(&cli->args, "help") != NULL) {
+        help_command(cli->command);
+        return EXITCODE_OK;
+    }
+    return run_command(cli);
+usage:
+    code = cli_usage(cli, "%s", error);
+    free(error);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {0};
+    enum exitcode code;
+
+    signal(SIGPIPE, SIG_IGN);
+    code = argc > 0 ? read_words(&cli, argv + 1, (size_t)argc - 1) : EXITCODE_USAGE;
+    if (!cli_flush() && code == EXITCODE_OK)
+        code = EXITCODE_IOERR;
+    cli_disconnect(&cli);
+    settings_destroy(cli.settings);
+    args_release(&cli.args);
+    free(cli.values);
+    free(cli.unreadable);
+    return (int)code;
+}

@@ -1,0 +1,210 @@
+/* See table.h: tables that fit the terminal. */
+#include "cli/table.h"
+
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "base/alloc.h"
+#include "base/quote.h"
+#include "cli/cli.h"
+
+#define GAP 2
+#define SHRINK_TO 8 /* a column is not cut below this */
+
+struct table {
+    const struct table_column *columns;
+    size_t column_count;
+    char **cells; /* row by row */
+    size_t row_count;
+};
+
+bool color_wanted(void)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return cli_terminal_out() && (no_color == NULL || *no_color == '\0') && term != NULL &&
+           strcmp(term, "dumb") != 0;
+}
+
+struct table *table_create(const struct table_column *columns, size_t count)
+{
+    struct table *table = mem_alloc(sizeof(*table));
+
+    table->columns = columns;
+    table->column_count = count;
+    return table;
+}
+
+void table_destroy(struct table *table)
+{
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->row_count * table->column_count; i++)
+        free(table->cells[i]);
+    free(table->cells);
+    free(table);
+}
+
+void table_add(struct table *table, const char *const *cells)
+{
+    size_t used = table->row_count * table->column_count;
+
+    table->cells = mem_resize(table->cells, used + table->column_count, sizeof(*table->cells));
+    for (size_t i = 0; i < table->column_count; i++) {
+        struct buf cell = BUF_INIT;
+        const char *text = cells[i] != NULL ? cells[i] : "-";
+        quote_append(&cell, text, strlen(text));
+        table->cells[used + i] = buf_steal(&cell);
+    }
+    table->row_count++;
+}
+
+size_t table_rows(const struct table *table)
+{
+    return table->row_count;
+}
+
+/* Columns on the screen that the first `len` bytes take; quoted text, so valid UTF-8. */
+static size_t width_of(const char *text, size_t len)
+{
+    size_t width = 0;
+
+    while (len > 0) {
+        unsigned rune = 0;
+        size_t n = utf8_sequence((const unsigned char *)text, len, &rune);
+        int w = rune < 0x80 ? 1 : wcwidth((wchar_t)rune);
+
+        if (n == 0)
+            n = 1;
+        width += w < 0 ? 1 : (size_t)w;
+        text += n;
+        len -= n;
+    }
+    return width;
+}
+
+/* Bytes of `text` that fit into `width` columns. */
+static size_t bytes_within(const char *text, size_t width)
+{
+    size_t len = strlen(text), used = 0;
+
+    while (used < len) {
+        size_t n = utf8_sequence((const unsigned char *)text + used, len - used, NULL);
+        if (n == 0)
+            n = 1;
+        if (width_of(text, used + n) > width)
+            break;
+        used += n;
+    }
+    return used;
+}
+
+static void measure(const struct table *table, size_t *widths)
+{
+    for (size_t c = 0; c < table->column_count; c++) {
+        widths[c] = strlen(table->columns[c].head);
+        for (size_t r = 0; r < table->row_count; r++) {
+            const char *cell = table->cells[r * table->column_count + c];
+            size_t width = width_of(cell, strlen(cell));
+            if (width > widths[c])
+                widths[c] = width;
+        }
+    }
+}
+
+static void shrink(const struct table *table, size_t *widths, size_t columns)
+{
+    for (;;) {
+        size_t total = 0, widest = table->column_count;
+
+        for (size_t c = 0; c < table->column_count; c++) {
+            total += widths[c] + (c > 0 ? GAP : 0);
+            if (table->columns[c].shrinks && widths[c] > SHRINK_TO &&
+                (widest == table->column_count || widths[c] > widths[widest]))
+                widest = c;
+        }
+        if (total <= columns || widest == table->column_count)
+            return;
+        widths[widest]--;
+    }
+}
+
+static const char *state_color(const char *state)
+{
+    static const struct {
+        const char *state, *color;
+    } colors[] = {{"done", "\033[32m"},        {"dead", "\033[31m"}, {"failed", "\033[33m"},
+                  {"processing", "\033[36m"},  {"fit", "\033[32m"},  {"unfit", "\033[31m"},
+                  {"unreachable", "\033[31m"}, {"pass", "\033[32m"}, {"fail", "\033[31m"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(colors); i++) {
+        if (strcmp(state, colors[i].state) == 0)
+            return colors[i].color;
+    }
+    return NULL;
+}
+
+static void append_cell(struct buf *line, const char *text, size_t width, bool right,
+                        const char *color, bool last)
+{
+    size_t len = strlen(text), used = width_of(text, len);
+    bool cut = used > width;
+
+    if (cut) {
+        len = bytes_within(text, width - 1);
+        used = width_of(text, len) + 1;
+    }
+    for (size_t i = used; right && i < width; i++)
+        buf_putc(line, ' ');
+    if (color != NULL)
+        buf_puts(line, color);
+    buf_append(line, text, len);
+    if (cut)
+        buf_puts(line, "\u2026");
+    if (color != NULL)
+        buf_puts(line, "\033[0m");
+    for (size_t i = used; !right && !last && i < width; i++)
+        buf_putc(line, ' ');
+}
+
+static void print_row(const struct table *table, const size_t *widths, char *const *cells,
+                      bool color)
+{
+    struct buf line = BUF_INIT;
+
+    for (size_t c = 0; c < table->column_count; c++) {
+        const struct table_column *column = &table->columns[c];
+        const char *text = cells != NULL ? cells[c] : column->head;
+        bool last = c + 1 == table->column_count;
+
+        if (c > 0)
+            buf_puts(&line, "  ");
+        append_cell(&line, text, widths[c], column->right,
+                    color && cells != NULL && column->state ? state_color(text) : NULL, last);
+    }
+    buf_putc(&line, '\n');
+    cli_write(line.data, line.len);
+    buf_release(&line);
+}
+
+void table_print(const struct table *table)
+{
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    locale_t old = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
+    size_t *widths = mem_alloc(table->column_count * sizeof(*widths));
+    bool color = color_wanted();
+
+    measure(table, widths);
+    if (cli_terminal_out())
+        shrink(table, widths, (size_t)cli_columns());
+    print_row(table, widths, NULL, false);
+    for (size_t r = 0; r < table->row_count; r++)
+        print_row(table, widths, table->cells + r * table->column_count, color);
+    free(widths);
+    if (utf8 != (locale_t)0) {
+        uselocale(old);
+        freelocale(utf8);
+    }
+}
