@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "contract.h"
+#include "store/store_fault.h"
 #include "store/store_mem.h"
 #include "store/store_open.h"
 
@@ -27,6 +28,13 @@ static void mem_begin_strict(void)
 static struct store *mem_open(void)
 {
     return store_mem_open(mem);
+}
+
+/* The fault wrapper without faults. A net belongs to one thread; the bucket is everybody's. Nets
+ * live as long as the process. */
+static struct store *fault_open(void)
+{
+    return store_fault_open(store_fault_net_create(store_mem_open(mem), clock_system(), NULL), 0);
 }
 
 static void mem_end(void)
@@ -67,6 +75,7 @@ static void fs_end(void)
 static const struct subject all[] = {
     {"memory", mem_begin_plain, mem_open, mem_end, "", false},
     {"memory-strict", mem_begin_strict, mem_open, mem_end, "pdf/", false},
+    {"memory-fault", mem_begin_plain, fault_open, NULL, "", false},
     {"directory", fs_begin, fs_open, fs_end, "pdf/", false},
 };
 
