@@ -136,6 +136,7 @@ static void note_marker(struct claim *claim, const struct store_op *op)
     if (!claim->marker_present)
         return;
     memcpy(claim->marker_etag, op->etag_r, sizeof(claim->marker_etag));
+    claim->marker_past = op->data.len > 0;
     claim->marker_damaged =
         record_todo_read(buf_text(&op->data), op->data.len, &claim->marker) == RECORD_DAMAGED;
     claim->retries = claim->marker.retries;
@@ -191,12 +192,11 @@ static enum queue_result clear_leftover(struct queue *queue, struct claim *claim
 {
     struct evidence evidence;
     char key[KEY_SIZE];
-    bool with_past = claim->retries > 0 || claim->marker_damaged;
     enum queue_result result;
 
     evidence_set(queue, &evidence, what->key, what);
     result = step_delete(queue, claim, beside->marker_key, claim->marker_etag, &evidence, error_r);
-    if (result == QUEUE_OK && with_past)
+    if (result == QUEUE_OK && claim->marker_past)
         result = step_delete(queue, claim, key_failed(&queue->keys, claim->hash, key), "",
                              &evidence, error_r);
     if (result == QUEUE_OK)
@@ -257,7 +257,7 @@ enum queue_result queue_claim(struct queue *queue, const struct candidate *candi
     result = look_beside(queue, claim_r, candidate->with_past, error_r);
     /* A v1 janitor counts on from the lock: it must not say less or more than the marker. */
     if (result == QUEUE_OK && claim_r->retries != candidate->retries) {
-        result = queue_renew(queue, claim_r, error_r);
+        result = claim_renew(queue, claim_r, error_r);
         if (result == QUEUE_CANCEL)
             result = QUEUE_OK; /* the next beat says it again */
     }
@@ -355,7 +355,7 @@ static enum queue_result make_again(struct queue *queue, struct claim *claim, ch
     step_notice(queue, "heal", claim->hash, "lock was deleted by another: made again");
     result = marker_unchanged(queue, claim, &unchanged, error_r);
     if (result == QUEUE_OK && !unchanged) {
-        if (queue_release(queue, claim, &ignored) != QUEUE_OK)
+        if (claim_release(queue, claim, &ignored) != QUEUE_OK)
             step_notice(queue, "heal", claim->hash, "a lock could not be released");
         free(ignored);
         return QUEUE_LOST;
@@ -391,14 +391,13 @@ static enum queue_result settle_beat(struct queue *queue, struct claim *claim, c
 
 #define BEAT_TRIES 2 /* the second goes on from a late beat of ours or a cancel mark */
 
-enum queue_result queue_renew(struct queue *queue, struct claim *claim, char **error_r)
+enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **error_r)
 {
     enum queue_result result = QUEUE_AGAIN;
     struct buf body = BUF_INIT;
     struct store_op op;
     char key[KEY_SIZE];
 
-    *error_r = NULL;
     key_lock(&queue->keys, claim->hash, key);
     for (int tries = 0; tries < BEAT_TRIES && result == QUEUE_AGAIN; tries++) {
         claim->beat++;
@@ -449,7 +448,7 @@ enum queue_result claim_wait_pending(struct queue *queue, struct claim *claim, c
         if (!claim_lease_good(queue, claim))
             return QUEUE_EXPIRED;
         if (beat <= now) {
-            result = queue_renew(queue, claim, error_r);
+            result = claim_renew(queue, claim, error_r);
             if (result == QUEUE_LOST || result == QUEUE_FATAL)
                 return result;
             beat = now + queue->limits.heartbeat_ms / 4;
@@ -471,17 +470,16 @@ static enum queue_result freshen(struct queue *queue, struct claim *claim, char 
         return QUEUE_OK;
     if (claim->answer_date_ms != 0 && age < step_delete_validity_ms(queue) / 2)
         return QUEUE_OK;
-    result = queue_renew(queue, claim, error_r);
+    result = claim_renew(queue, claim, error_r);
     return result == QUEUE_CANCEL ? QUEUE_OK : result;
 }
 
-enum queue_result queue_release(struct queue *queue, struct claim *claim, char **error_r)
+enum queue_result claim_release(struct queue *queue, struct claim *claim, char **error_r)
 {
     struct evidence evidence;
     char key[KEY_SIZE];
     enum queue_result result;
 
-    *error_r = NULL;
     result = claim_wait_pending(queue, claim, error_r);
     if (result == QUEUE_OK)
         result = freshen(queue, claim, error_r);
@@ -497,11 +495,23 @@ enum queue_result queue_release(struct queue *queue, struct claim *claim, char *
     if (result != QUEUE_BUSY)
         return result;
     /* Not the body that we knew: a cancel mark or a late beat of ours, or another's lock. */
-    result = queue_renew(queue, claim, error_r);
+    result = claim_renew(queue, claim, error_r);
     if (result == QUEUE_OK || result == QUEUE_CANCEL) {
         memcpy(evidence.etag, claim->lock_etag, sizeof(evidence.etag));
         evidence.date_ms = 0;
         result = step_delete(queue, claim, key, claim->lock_etag, &evidence, error_r);
     }
     return result == QUEUE_BUSY ? QUEUE_LOST : result;
+}
+
+enum queue_result queue_renew(struct queue *queue, struct claim *claim, char **error_r)
+{
+    *error_r = NULL;
+    return claim_renew(queue, claim, error_r);
+}
+
+enum queue_result queue_release(struct queue *queue, struct claim *claim, char **error_r)
+{
+    *error_r = NULL;
+    return claim_release(queue, claim, error_r);
 }

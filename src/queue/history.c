@@ -138,7 +138,8 @@ int64_t history_charged(const struct history *history, const char *but)
 
 static bool was_trouble(const struct record_attempt *attempt)
 {
-    if (attempt->outcome != ATTEMPT_GIVEN_BACK || attempt->charged)
+    /* A failure with such a cause is one that was charged for having come back too often. */
+    if (attempt->outcome != ATTEMPT_GIVEN_BACK && attempt->outcome != ATTEMPT_FAILED)
         return false;
     return attempt->cause == CAUSE_HOST || attempt->cause == CAUSE_STORE ||
            (attempt->cause == CAUSE_OPERATOR && attempt->exit_status >= 0);

@@ -22,8 +22,9 @@ enum queue_result history_read(struct queue *queue, struct claim *claim, const c
 void history_release(struct history *history);
 /* Charged attempts since the user's last reset, that of `but` ("": none) left out. */
 int64_t history_charged(const struct history *history, const char *but);
-/* Uncharged attempts in a row at the end that the owner did not mean (host and store trouble, a
- * converter that does not start; not drain, window, kill-slot, cancel). */
+/* Attempts in a row at the end that ended for no fault of the document and without the owner's wish
+ * (host and store trouble, a converter that does not start; not drain, window, kill-slot, cancel).
+ */
 int64_t history_given_back(const struct history *history);
 /* The last word on the job is a burial or a user's cancel, retry excluded. */
 bool history_ends_buried(const struct history *history);

@@ -1,17 +1,21 @@
 # The protocol: what a bucket's jobs may go through.
 libblobforge_a_SOURCES += \
-	src/queue/attempt.h \
-	src/queue/candidates.h \
+	src/queue/attempt.c src/queue/attempt.h \
+	src/queue/candidates.c src/queue/candidates.h \
+	src/queue/charge.c src/queue/charge.h \
 	src/queue/claim.c \
+	src/queue/failure.c \
 	src/queue/fleet.h \
 	src/queue/gate.h \
 	src/queue/history.c src/queue/history.h \
 	src/queue/identity.c src/queue/identity.h \
 	src/queue/keys.c src/queue/keys.h \
+	src/queue/publish.c \
 	src/queue/queue.c src/queue/queue.h \
 	src/queue/record.c src/queue/record.h \
 	src/queue/record_attempt.c \
 	src/queue/scan.c src/queue/scan.h \
+	src/queue/sight.c src/queue/sight.h \
 	src/queue/step.c src/queue/step.h \
 	src/queue/tier.c src/queue/tier.h \
 	src/queue/view.c src/queue/view.h

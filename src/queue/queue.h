@@ -106,7 +106,8 @@ struct claim {
     bool marker_present;
     char marker_etag[STORE_ETAG_SIZE];
     struct record_todo marker;
-    bool marker_damaged;
+    bool marker_damaged, marker_past;    /* marker_past: it was not empty */
+    char standing_etag[STORE_ETAG_SIZE]; /* of the result that was seen to stand; "" = not seen */
     char result_etag[STORE_ETAG_SIZE]; /* result and dead record seen at the claim, which the marker
                                           overrides; "" = none */
     char dead_etag[STORE_ETAG_SIZE];

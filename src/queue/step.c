@@ -255,7 +255,8 @@ static enum queue_result refresh(struct queue *queue, struct claim *claim,
         return QUEUE_OK;
     store_op_init(&op, STORE_HEAD, evidence->key);
     result = step_read(queue, claim, &op, 1, error_r);
-    if (result == QUEUE_OK && (op.status != STORE_OK || strcmp(op.etag_r, evidence->etag) != 0))
+    if (result == QUEUE_OK && (op.status != STORE_OK || (evidence->etag[0] != '\0' &&
+                                                         strcmp(op.etag_r, evidence->etag) != 0)))
         result = QUEUE_BUSY;
     if (result == QUEUE_OK) {
         evidence->date_ms = op.date_ms_r;

@@ -9,6 +9,9 @@
  * it is dated by the Date of the answer that was its evidence and valid for less than the lease's
  *     margin, so that it cannot land after somebody else could have taken the job over.
  *
+ * Functions of this header and its neighbours set *error_r only when it is NULL: the first reason
+ * stays. The public ones begin by setting it to NULL.
+ *
  * A step repeats a few times with short pauses and then says AGAIN (nothing is under way) or
  * UNKNOWN (a write may still come). All steps can be done again from the start. */
 #ifndef BF_QUEUE_STEP_H
@@ -19,9 +22,9 @@
 /* The object whose sight allows a DELETE, and when it was seen. */
 struct evidence {
     char key[KEY_SIZE];
-    char etag[STORE_ETAG_SIZE];
-    int64_t date_ms; /* Date of the answer; 0: not seen yet (the DELETE looks first) */
-    int64_t boot_ms; /* when the answer came */
+    char etag[STORE_ETAG_SIZE]; /* "": any body will do */
+    int64_t date_ms;            /* Date of the answer; 0: not seen yet (the DELETE looks first) */
+    int64_t boot_ms;            /* when the answer came */
 };
 /* From a GET, HEAD or PUT of `key` that was OK. */
 void evidence_set(struct queue *queue, struct evidence *evidence, const char *key,
@@ -89,6 +92,10 @@ enum queue_result claim_take_lock(struct queue *queue, struct claim *claim,
 enum queue_result claim_take_over(struct queue *queue, struct claim *claim, const char *etag,
                                   char **error_r) MUST_CHECK;
 void claim_lock_body(struct queue *queue, const struct claim *claim, struct buf *out);
+/* queue_renew() and queue_release() for use inside: *error_r is set by the caller before. */
+enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **error_r) MUST_CHECK;
+enum queue_result claim_release(struct queue *queue, struct claim *claim,
+                                char **error_r) MUST_CHECK;
 /* Waits until every DELETE sent under the lock is answered or has expired, renewing when due. */
 enum queue_result claim_wait_pending(struct queue *queue, struct claim *claim,
                                      char **error_r) MUST_CHECK;
