@@ -22,6 +22,7 @@ enum {
     ERROR_BODY_MAX = 64 * 1024,
     MEMORY_BODY_MAX = 16 * 1024 * 1024,
     NODES_MAX = S3_SIGN_HEADERS_MAX + 8,
+    EXPECT_ABOVE = 1024 * 1024, /* bytes of body */
 };
 
 struct place {
@@ -372,23 +373,28 @@ void s3_http_destroy(struct s3_http *http)
     free(http);
 }
 
-/* Lays the header lines out and strings them together. */
+/* Lays the header lines out and strings them together. Before a large body curl asks for the
+ * server's word (Expect: 100-continue), so that a failed condition costs no upload; before a small
+ * one that would cost a round trip, and a second at servers that do not know it. */
 static struct curl_slist *string_headers(struct place *place)
 {
     const struct s3_http_request *request = &place->request;
+    static char no_expect[] = "Expect:";
     size_t offsets[NODES_MAX], count = 0;
     buf_clear(&place->lines);
-    for (size_t i = 0; i < request->headers_len && count < NODES_MAX; i++) {
+    for (size_t i = 0; i < request->headers_len; i++) {
         offsets[count++] = place->lines.len;
         buf_puts(&place->lines, request->headers[i].name);
         buf_append(&place->lines, ": ", 2);
         buf_puts(&place->lines, request->headers[i].value);
         buf_putc(&place->lines, '\0');
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         place->nodes[i].data = place->lines.data + offsets[i];
+    if (request->body_len <= EXPECT_ABOVE)
+        place->nodes[count++].data = no_expect;
+    for (size_t i = 0; i < count; i++)
         place->nodes[i].next = i + 1 < count ? &place->nodes[i + 1] : NULL;
-    }
     return count > 0 ? place->nodes : NULL;
 }
 
@@ -410,7 +416,7 @@ static void set_method(CURL *easy, const struct s3_http_request *request)
 bool s3_http_start(struct s3_http *http, const struct s3_http_request *request)
 {
     struct place *place = http->free;
-    if (place == NULL || request->headers_len > NODES_MAX)
+    if (place == NULL || request->headers_len > NODES_MAX - 1)
         return false;
     http->free = place->next_free;
     place->request = *request;
