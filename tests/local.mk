@@ -9,6 +9,7 @@ include tests/store/local.mk
 include tests/queue/local.mk
 include tests/sim/local.mk
 include tests/daemon/local.mk
+include tests/convert/local.mk
 include tests/cli/local.mk
 include tests/converter/local.mk
 include tests/bench/local.mk

@@ -22,7 +22,7 @@ enum check_result {
 };
 
 struct check_asset {
-    char name[CHECK_ASSET_NAME_MAX + 1];
+    char *name;
     int64_t size;
 };
 

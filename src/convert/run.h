@@ -61,8 +61,8 @@ struct run_spec {
 
     /* While the converter runs the caller stays responsive: `watch_fd` (-1: none) is polled too,
      * `readable` is called when it is, and a false answer stops the run (RUN_STOPPED).
-     * `progress` is called after new progress lines and after each sample (about ten a second);
-     * either may be NULL. */
+     * `readable` must take what is there, and answer false at end of file. `progress` is called
+     * after each sample, about ten times a second. Either may be NULL (then watch_fd is -1). */
     int watch_fd;
     bool (*readable)(void *arg);
     void (*progress)(void *arg, const struct progress *progress, double cpu_seconds,

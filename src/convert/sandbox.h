@@ -15,7 +15,13 @@
 
 #include "base/compiler.h"
 
-enum sandbox_level { SANDBOX_AUTO, SANDBOX_L0, SANDBOX_L1, SANDBOX_L2, SANDBOX_COMMAND };
+enum sandbox_level {
+    SANDBOX_AUTO,
+    SANDBOX_L0,
+    SANDBOX_L1,
+    SANDBOX_L2,
+    SANDBOX_COMMAND
+};
 const char *sandbox_level_name(enum sandbox_level level); /* auto l0 l1 l2 command */
 bool sandbox_level_parse(const char *text, enum sandbox_level *level_r);
 /* The best level that this kernel and user allow, of those that are built. */
