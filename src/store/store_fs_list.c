@@ -57,13 +57,18 @@ static int compare_items(const void *a, const void *b)
 
 static void items_add(struct items *items, const char *name, bool folder, bool in_shard)
 {
+    size_t len = strlen(name);
+    char *copy;
+
     if (items->count == items->room) {
         items->room = items->room ? items->room * 2 : 64;
         items->item = mem_resize(items->item, items->room, sizeof(*items->item));
     }
-    items->item[items->count++] = (struct item){.name = mem_printf("%s%s", name, folder ? "/" : ""),
-                                                .folder = folder,
-                                                .in_shard = in_shard};
+    copy = mem_alloc(len + 2);
+    memcpy(copy, name, len);
+    copy[len] = folder ? '/' : '\0';
+    items->item[items->count++] =
+        (struct item){.name = copy, .folder = folder, .in_shard = in_shard};
 }
 
 static void items_release(struct items *items)

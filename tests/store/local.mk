@@ -1,8 +1,10 @@
 # Tests of store.
-check_PROGRAMS += tests/store/test_store tests/store/test_fault
-TESTS += tests/store/test_store tests/store/test_fault
+check_PROGRAMS += tests/store/test_store tests/store/test_store_fs tests/store/test_fault
+TESTS += tests/store/test_store tests/store/test_store_fs tests/store/test_fault
 tests_store_test_store_SOURCES = tests/store/test_store.c \
 	tests/store/contract.c tests/store/contract.h
 tests_store_test_store_LDADD = $(BF_LIBS) $(CHECK_LIBS)
+tests_store_test_store_fs_SOURCES = tests/store/test_store_fs.c
+tests_store_test_store_fs_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 tests_store_test_fault_SOURCES = tests/store/test_fault.c
 tests_store_test_fault_LDADD = $(BF_LIBS) $(CHECK_LIBS)
