@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 
+extern const struct cli_command cmd_ingest;
 extern const struct cli_command cmd_list;
 extern const struct cli_command cmd_status;
 

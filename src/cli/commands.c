@@ -8,6 +8,7 @@
 #include "cli/cmd.h"
 
 const struct cli_command *const cli_commands[] = {
+    &cmd_ingest,
     &cmd_status,
     &cmd_list,
     NULL,
