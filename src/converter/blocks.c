@@ -14,7 +14,8 @@
 
 struct leaf {
     struct box box;
-    float leading; /* usual distance of baselines, in sizes; 0 when unknown */
+    float leading; /* usual distance of baselines, in sizes, of lines of size `of` */
+    float of;
 };
 
 static const struct line *line_at(const struct page *page, uint32_t item)
@@ -28,30 +29,43 @@ static int by_float(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void leaf_measure(const struct page *page, uint32_t first, uint32_t end, struct leaf *leaf)
+/* Usual leading of lines like `size` in the leaf's items: those of other sizes have their own. */
+static float leading_of(const struct page *page, uint32_t first, uint32_t end, float size)
 {
-    float ratios[512];
+    float ratios[256];
     uint32_t n = 0;
-    bool any = false;
 
-    *leaf = (struct leaf){0};
-    for (uint32_t i = first; i < end; i++) {
-        if (page->order.at[i].kind != ITEM_LINE) {
+    for (uint32_t i = first; i + 1 < end && n < 256; i++) {
+        const struct line *a, *b;
+        float ratio;
+        if (page->order.at[i].kind != ITEM_LINE || page->order.at[i + 1].kind != ITEM_LINE) {
             continue;
         }
-        leaf->box = any ? box_union(leaf->box, line_at(page, i)->box) : line_at(page, i)->box;
-        any = true;
-        if (i + 1 < end && page->order.at[i + 1].kind == ITEM_LINE && n < 512) {
-            const struct line *a = line_at(page, i), *b = line_at(page, i + 1);
-            float ratio = (b->baseline - a->baseline) / a->size;
-            if (fabsf(a->size - b->size) < 0.6f && ratio > 0.7f && ratio < 2.2f) {
-                ratios[n++] = ratio;
-            }
+        a = line_at(page, i);
+        b = line_at(page, i + 1);
+        ratio = (b->baseline - a->baseline) / a->size;
+        if (fabsf(a->size - size) < 0.3f && fabsf(b->size - size) < 0.3f && ratio > 0.7f &&
+            ratio < 2.3f) {
+            ratios[n++] = ratio;
         }
     }
-    if (n >= 2) {
-        qsort(ratios, n, sizeof ratios[0], by_float);
-        leaf->leading = ratios[n / 3];
+    if (n == 0) {
+        return 1.35f;
+    }
+    qsort(ratios, n, sizeof ratios[0], by_float);
+    return n < 3 ? fminf(ratios[0], 1.6f) : ratios[n / 3];
+}
+
+static void leaf_measure(const struct page *page, uint32_t first, uint32_t end, struct leaf *leaf)
+{
+    bool any = false;
+
+    *leaf = (struct leaf){{0}, 0, 0};
+    for (uint32_t i = first; i < end; i++) {
+        if (page->order.at[i].kind == ITEM_LINE) {
+            leaf->box = any ? box_union(leaf->box, line_at(page, i)->box) : line_at(page, i)->box;
+            any = true;
+        }
     }
 }
 
@@ -91,7 +105,7 @@ static bool splits(const struct page *page, const struct leaf *leaf, const struc
                    const struct line *prev, const struct line *next, const struct line_look *look)
 {
     float size = prev->size, step = next->baseline - prev->baseline;
-    float em = size, leading = leaf->leading > 0 ? leaf->leading : 1.35f;
+    float em = size, leading = leaf->leading;
     float right = leaf->box.x1, width = box_width(leaf->box);
     (void)page;
 
@@ -101,8 +115,9 @@ static bool splits(const struct page *page, const struct leaf *leaf, const struc
     if (fabsf(next->size - prev->size) > 0.08f * size + 0.05f) {
         return true;
     }
-    if (next->bold != prev->bold || next->mono != prev->mono) {
-        /* Half-bold lines sit inside paragraphs; a whole change of weight does not. */
+    if (next->mono != prev->mono ||
+        (next->bold != prev->bold && prev->bold_last != next->bold_first)) {
+        /* Half-bold lines sit inside paragraphs; a change of weight between lines does not. */
         return true;
     }
     if (step < 0.2f * size || step > (leading + 0.28f) * size) {
@@ -168,7 +183,7 @@ static void add_line(struct open_block *open, uint32_t item, const struct line *
     if (b->n == 0) {
         *b = (struct block){.box = l->box, .kind = BLOCK_TEXT, .item = item, .leaf = leaf_no};
         b->size = l->size;
-        b->bold = l->bold;
+        b->bold = l->bold && l->bold_last;
         b->italic = l->italic;
         b->mono = l->mono;
         b->column = leaf->box;
@@ -180,6 +195,7 @@ static void add_line(struct open_block *open, uint32_t item, const struct line *
             open->has_second = true;
         }
         b->italic = b->italic && l->italic;
+        b->bold = b->bold && l->bold;
     }
     b->box = box_union(b->box, l->box);
     b->n++;
@@ -203,6 +219,10 @@ static void leaf_blocks(struct page *page, uint32_t first, uint32_t end)
             if (look.len == 0) {
                 close_block(page, &open);
                 continue;
+            }
+            if (fabsf(l->size - leaf.of) > 0.2f) {
+                leaf.of = l->size;
+                leaf.leading = leading_of(page, first, end, l->size);
             }
             if (open.block.n > 0 && splits(page, &leaf, &open, prev, l, &look)) {
                 close_block(page, &open);

@@ -36,7 +36,7 @@ struct gutter {
 struct side {
     uint32_t rows, words, solid; /* solid: tables and images */
     float x0, x1, y0, y1;
-    float width_sum;
+    float width_sum, last; /* last: baseline of the row that was counted last */
 };
 
 static int by_top(const void *a, const void *b)
@@ -65,7 +65,8 @@ static void side_add(struct side *s, const struct piece *p)
     s->y0 = p->box.y0 < s->y0 ? p->box.y0 : s->y0;
     s->y1 = p->box.y1 > s->y1 ? p->box.y1 : s->y1;
     if (p->kind == ITEM_LINE) {
-        s->rows++;
+        s->rows += s->rows == 0 || fabsf(p->baseline - s->last) > 0.3f * p->size;
+        s->last = p->baseline;
         s->words += p->words;
         s->width_sum += box_width(p->box);
     } else {
@@ -102,7 +103,7 @@ static float shared_baselines(const struct piece *at, uint32_t n, const struct g
         for (uint32_t k = 0; k < n && !found; k++) {
             const struct piece *q = &at[k];
             found = q->kind == ITEM_LINE && q->box.x0 >= g->x1 - 0.5f &&
-                    fabsf(q->baseline - p->baseline) < 0.25f * p->size;
+                    fabsf(q->baseline - p->baseline) < 0.25f * fminf(p->size, q->size);
         }
         shared += found;
     }
@@ -118,7 +119,7 @@ static void gutter_try(const struct piece *at, uint32_t n, float x, float white,
     struct side left = {0}, right = {0};
     struct gutter g = {x, x + white, y0, y1, 0};
     float overlap, top, bottom, size_sum = 0;
-    uint32_t rows;
+    uint32_t rows, pieces = 0;
 
     for (uint32_t i = 0; i < n; i++) {
         float y = (at[i].box.y0 + at[i].box.y1) / 2;
@@ -131,11 +132,13 @@ static void gutter_try(const struct piece *at, uint32_t n, float x, float white,
             side_add(&right, &at[i]);
         }
         size_sum += at[i].size;
+        pieces += at[i].kind == ITEM_LINE;
     }
     rows = left.rows + right.rows;
     if (left.rows + left.solid == 0 || right.rows + right.solid == 0 || rows == 0) {
         return;
     }
+    size_sum *= (float)rows / (float)(pieces > 0 ? pieces : 1);
     g.x0 = left.x1;
     g.x1 = right.x0;
     overlap = span_overlap(left.y0, left.y1, right.y0, right.y1);
@@ -147,6 +150,9 @@ static void gutter_try(const struct piece *at, uint32_t n, float x, float white,
     if (prose) {
         if (!side_is_prose(&left) || !side_is_prose(&right)) {
             return;
+        }
+        if (g.x1 - g.x0 < 1.2f * size_sum / (float)rows && (left.rows < 4 || right.rows < 4)) {
+            return; /* a river in a few loose lines */
         }
     } else if (left.rows + 4 * left.solid < 2 || right.rows + 4 * right.solid < 2 ||
                shared_baselines(at, n, &g) > 0.55f) {
@@ -203,6 +209,51 @@ static void gutter_try(const struct piece *at, uint32_t n, float x, float white,
     }
 }
 
+static bool crosses(const struct piece *at, uint32_t n, const struct gutter *g, float y0, float y1)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        float mid = (at[i].box.y0 + at[i].box.y1) / 2;
+        if (mid > g->y0 && mid < g->y1 && at[i].box.y0 < y1 && at[i].box.y1 > y0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Notes under both columns are read after both: where a white band crosses the columns and all text
+ * below it is smaller, the columns end. */
+static void leave_notes_out(const struct piece *at, uint32_t n, struct gutter *g)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        float y = at[i].box.y0, above = 0, below = 0;
+        uint32_t above_n = 0, below_n = 0, left = 0, right = 0;
+        if (at[i].kind != ITEM_LINE || y <= g->y0 || y >= g->y1 ||
+            crosses(at, n, g, y - 0.7f * at[i].size, y - 0.01f)) {
+            continue;
+        }
+        for (uint32_t k = 0; k < n; k++) {
+            float mid = (at[k].box.y0 + at[k].box.y1) / 2;
+            if (at[k].kind != ITEM_LINE || mid <= g->y0 || mid >= g->y1) {
+                continue;
+            }
+            if (mid < y) {
+                above += at[k].size;
+                above_n++;
+            } else {
+                below += at[k].size;
+                below_n++;
+                left += at[k].box.x1 <= g->x0 + 0.6f;
+                right += at[k].box.x0 >= g->x1 - 0.6f;
+            }
+        }
+        if (above_n >= 4 && left >= 2 && right >= 2 &&
+            below / (float)below_n < 0.93f * above / (float)above_n) {
+            g->y1 = y - 0.3f * at[i].size;
+            return;
+        }
+    }
+}
+
 static bool gutter_find(const struct piece *at, uint32_t n, bool prose, struct gutter *best)
 {
     float done[MAX_CANDIDATES];
@@ -244,6 +295,9 @@ static bool gutter_find(const struct piece *at, uint32_t n, bool prose, struct g
                 top = at[k].box.y1 - 0.01f;
             }
         }
+    }
+    if (best->score > 0 && prose) {
+        leave_notes_out(at, n, best);
     }
     return best->score > 0;
 }
@@ -419,6 +473,13 @@ static void region_order(struct order_state *s, struct piece *at, uint32_t n, in
     free(part);
 }
 
+/* Text on its side at the edge of the page (a stamp, a side title) is no part of the columns. */
+static bool stands_in_margin(const struct page *page, const struct line *l)
+{
+    return l->dir != DIR_RIGHT && box_height(l->box) > box_width(l->box) &&
+           (l->box.x1 < 0.12f * page->width || l->box.x0 > 0.9f * page->width);
+}
+
 uint32_t columns_order(struct page *page)
 {
     struct piece *at;
@@ -430,8 +491,15 @@ uint32_t columns_order(struct page *page)
     if (at == NULL) {
         return page->order.n;
     }
+    page->flow.n = 0;
     for (uint32_t i = 0; i < page->lines.n; i++) {
-        if (!page->lines.at[i].used) {
+        const struct line *l = &page->lines.at[i];
+        if (l->used) {
+            continue;
+        }
+        if (stands_in_margin(page, l)) {
+            *ARRAY_ADD(page->flow) = (struct item){ITEM_LINE, i, s.leaf++};
+        } else {
             at[n++] = piece_of_line(page, i);
         }
     }
@@ -443,7 +511,6 @@ uint32_t columns_order(struct page *page)
             at[n++] = (struct piece){page->images.at[i].box, ITEM_IMAGE, i, 0, 0, 0};
         }
     }
-    page->flow.n = 0;
     qsort(at, n, sizeof *at, by_top);
     if (n > MAX_PIECES) {
         leaf_emit(&s, at, n);

@@ -52,6 +52,17 @@ static bool line_near(const struct grid *grid, const struct line *l)
            span_overlap(l->box.y0, l->box.y1, grid->ys[0], grid->ys[grid->rows]) > 0;
 }
 
+static bool has_letter(const struct page *page, const struct word *w)
+{
+    for (uint32_t i = w->glyph; i < w->glyph + w->n; i++) {
+        uint32_t c = page->glyphs.at[i].ucs;
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0xc0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void grid_measure(const struct page *page, const struct grid *grid, struct grid_look *look)
 {
     uint32_t total = grid->rows * grid->cols;
@@ -69,6 +80,7 @@ void grid_measure(const struct page *page, const struct grid *grid, struct grid_
             if (place != NONE) {
                 words[place]++;
                 look->words++;
+                look->lettered += has_letter(page, &page->words.at[k]);
             }
         }
     }

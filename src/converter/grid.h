@@ -31,6 +31,7 @@ struct grid_look {
     uint32_t filled;     /* owners with text */
     uint32_t words;      /* all words inside */
     uint32_t most_words; /* in one cell */
+    uint32_t lettered;   /* words with a letter in them */
     uint32_t filled_rows, filled_cols;
 };
 void grid_measure(const struct page *page, const struct grid *grid, struct grid_look *look);

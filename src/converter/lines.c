@@ -20,9 +20,9 @@
 /* Gaps, in em. Word spaces of tight justified text go down to 0.16; kerning stays below 0.1. */
 static const float WORD_GAP = 0.17f;
 /* In runs with drawn blanks a gap must be wider to count as one more. */
-static const float WORD_GAP_WITH_BLANKS = 0.28f;
-/* From here on two words are separate fragments. */
-static const float LINE_GAP = 1.05f;
+static const float WORD_GAP_WITH_BLANKS = 0.2f;
+/* From here on two words are separate fragments: less than the narrowest gutter. */
+static const float LINE_GAP = 0.7f;
 
 static struct box turned_box(struct box b, uint8_t dir)
 {
@@ -148,7 +148,8 @@ static void run_cut(struct page *page, uint32_t first, uint32_t end)
             start = i + 1;
         } else if (i > start) {
             struct glyph *before = g - 1;
-            bool gap_here = g->box.x0 - before->box.x1 > gap;
+            float white = g->box.x0 - before->box.x1;
+            bool gap_here = white > gap || (g->font != before->font && white > WORD_GAP * g->size);
             if (gap_here || g->font != before->font) {
                 word_add(page, start, i, glued);
                 glued = !gap_here;
@@ -255,6 +256,8 @@ uint32_t line_add(struct page *page, uint32_t first, uint32_t n)
             line->baseline = w->baseline;
         }
     }
+    line->bold_first = page->fonts.at[page->words.at[first].font].bold;
+    line->bold_last = page->fonts.at[page->words.at[first + n - 1].font].bold;
     line->bold = 2 * bold > total;
     line->italic = 2 * italic > total;
     line->mono = 10 * mono > 8 * total;

@@ -17,6 +17,7 @@ PDF2MD_SOURCES = \
 	src/converter/blocks.c src/converter/blocks.h \
 	src/converter/columns.c src/converter/columns.h \
 	src/converter/document.c src/converter/document.h \
+	src/converter/dump.c src/converter/dump.h \
 	src/converter/escape.c src/converter/escape.h \
 	src/converter/exits.c src/converter/exits.h \
 	src/converter/grid.c src/converter/grid.h \
@@ -38,6 +39,7 @@ PDF2MD_SOURCES = \
 	src/converter/stats.c src/converter/stats.h \
 	src/converter/supervisor.c src/converter/supervisor.h \
 	src/converter/tables.h src/converter/tables_ruled.c src/converter/tables_aligned.c \
+	src/converter/textrows.c src/converter/textrows.h \
 	src/converter/utf8.h \
 	src/converter/worker.c src/converter/worker.h \
 	src/converter/writer.c src/converter/writer.h

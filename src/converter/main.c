@@ -12,6 +12,7 @@
  */
 #include "anchors.h"
 #include "document.h"
+#include "dump.h"
 #include "exits.h"
 #include "info.h"
 #include "options.h"
@@ -315,6 +316,9 @@ int main(int argc, char **argv)
     progress_open();
     input_check(&options);
     password = password_read(&options);
+    if (options.dump != DUMP_NONE || options.draw_page > 0) {
+        return (int)dump_run(&options, password);
+    }
     outdir_open(&c);
     page_init(&c.page);
     c.doc.title = c.doc.author = c.doc.language = NONE;

@@ -133,8 +133,9 @@ struct line {
     uint32_t word, n;     /* range of words */
     uint32_t run, runs;   /* range of runs, filled by the runs stage */
     uint8_t dir;
-    bool bold, italic, mono; /* most of the glyphs are so */
-    bool used;               /* taken by a table: no part of the page's flow */
+    bool bold, italic, mono;    /* most of the glyphs are so */
+    bool bold_first, bold_last; /* its first, its last word is bold */
+    bool used;                  /* taken by a table: no part of the page's flow */
 };
 
 enum style {

@@ -194,6 +194,17 @@ static void glyph_place(fz_context *ctx, struct pass_device *dev, fz_font *font,
     }
     dir.x /= len;
     dir.y /= len;
+    if (item->gid < 0 && page->glyphs.n > 0) {
+        /* One glyph, several characters: the others stand at its end and have no width. */
+        struct glyph like = page->glyphs.at[page->glyphs.n - 1];
+        if (like.dir == DIR_RIGHT) {
+            like.x = like.box.x0 = like.box.x1;
+        }
+        if (ucs_is_usable(ucs)) {
+            glyph_add(dev, &like, ucs_fold(ucs), like.box);
+        }
+        return;
+    }
     ucs = ucs_fold(ucs);
     if (!ucs_is_usable(ucs) || ucs == 0xfffd) {
         page->unmapped++;

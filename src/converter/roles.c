@@ -122,14 +122,40 @@ static bool is_caption(const struct look *look)
     return false;
 }
 
-static bool is_page_number(const struct page *page, const struct block *b, const struct look *look)
+static bool is_page_number(const struct page *page, const struct block *b, const struct look *look,
+                           float body)
 {
     const struct line *l = &page->lines.at[page->order.at[b->item].at];
 
-    if (b->n != 1 || !in_margin_band(page, l) || look->len == 0 || look->len > 12) {
+    if (b->n != 1 || !in_margin_band(page, l) || look->len == 0 || look->len > 12 ||
+        b->size > 1.35f * body) {
         return false;
     }
     return (look->digits > 0 && look->letters == 0) || strspn(look->text, "ivxlc") == look->len;
+}
+
+/* A line at the very top or bottom with white towards the text, not larger than text: head or foot
+ * of the page, even when no other page tells. */
+static bool is_page_edge(const struct page *page, const struct block *b, float body)
+{
+    float below = page->height;
+
+    if (b->n > 2 || b->size > 1.35f * body) {
+        return false;
+    }
+    if (b->box.y0 > 0.93f * page->height) {
+        return true;
+    }
+    if (b->box.y1 > 0.085f * page->height) {
+        return false;
+    }
+    for (uint32_t i = 0; i < page->blocks.n; i++) {
+        const struct block *o = &page->blocks.at[i];
+        if (o->box.y0 > b->box.y1 && o->box.y0 < below) {
+            below = o->box.y0;
+        }
+    }
+    return below - b->box.y1 > 0.9f * b->size;
 }
 
 static bool heading_by_look(const struct page *page, const struct block *b, const struct look *look,
@@ -141,8 +167,11 @@ static bool heading_by_look(const struct page *page, const struct block *b, cons
         look->marker.kind == MARKER_SECTION ||
         (look->marker.kind == MARKER_NUMBER && look->marker.number < 40 && look->marker.len < 5) ||
         look->marker.kind == MARKER_ROMAN;
-    (void)page;
 
+    if (page->lines.at[page->order.at[b->item].at].dir != DIR_RIGHT ||
+        is_page_edge(page, b, stats->body)) {
+        return false;
+    }
     if (look->letters < 2 && !(ratio > 1.5f && look->digits > 0 && look->len < 5)) {
         return false;
     }
@@ -153,7 +182,8 @@ static bool heading_by_look(const struct page *page, const struct block *b, cons
     if (look->letters * 2 < look->len / 2) {
         return false; /* formulas, figures, rows of numbers */
     }
-    if (look->ends_sentence && !(numbered && look->words < 10 && b->bold)) {
+    if (look->ends_sentence && !(numbered && look->words < 10 && b->bold) &&
+        !(ratio > 1.3f && look->words <= 12)) {
         return false;
     }
     if (ratio >= 1.17f) {
@@ -169,7 +199,7 @@ static bool heading_by_look(const struct page *page, const struct block *b, cons
         look->words <= 14 && look->letters > 3) {
         return true;
     }
-    return ratio >= 1.07f && stands;
+    return ratio >= 1.07f && stands && (b->bold || look->upper * 10 > look->letters * 8);
 }
 
 static uint8_t level_by_look(const struct block *b, const struct look *look,
@@ -201,7 +231,8 @@ static void text_role(struct page *page, struct block *b, const struct document 
             all = repeats >= need;
         }
         if (all) {
-            b->role = is_page_number(page, b, &look) ? ROLE_PAGE_NUMBER : ROLE_RUNNING_HEAD;
+            b->role =
+                is_page_number(page, b, &look, stats->body) ? ROLE_PAGE_NUMBER : ROLE_RUNNING_HEAD;
             return;
         }
     }
@@ -211,7 +242,7 @@ static void text_role(struct page *page, struct block *b, const struct document 
         b->level = (uint8_t)level;
         return;
     }
-    if (is_page_number(page, b, &look)) {
+    if (is_page_number(page, b, &look, stats->body)) {
         b->role = ROLE_PAGE_NUMBER;
         return;
     }

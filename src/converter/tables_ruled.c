@@ -145,9 +145,16 @@ static bool is_table(const struct page *page, const struct grid *g, const struct
     float area = (g->xs[g->cols] - g->xs[0]) * (g->ys[g->rows] - g->ys[0]);
     uint32_t slanted = 0;
 
-    if (g->rows < 2 || g->cols < 2 || look->filled_rows < 2 || look->filled_cols < 2 ||
-        look->filled < 4) {
+    if (g->cols == 1 || look->filled_cols == 1) {
+        /* A list in boxes, when there are many and they are small. */
+        return look->filled_rows >= 4 && look->filled * 10 >= look->cells * 9 &&
+               look->words < 15 * look->filled && look->lettered > 0;
+    }
+    if (g->rows < 2 || look->filled_rows < 2 || look->filled_cols < 2 || look->filled < 4) {
         return false;
+    }
+    if (look->lettered == 0 && look->filled * 10 < look->cells * 7) {
+        return false; /* numbers in the grid of a chart */
     }
     for (uint32_t i = 0; i < page->shapes.n; i++) {
         const struct shape *s = &page->shapes.at[i];
@@ -214,7 +221,7 @@ static void try_component(struct page *page, const uint32_t *component, uint32_t
         return;
     }
     add_open_sides(page, component, of, g, &nx, &ny);
-    if (nx < 3 || ny < 3 || nx > GRID_MAX_COLS || ny > GRID_MAX_ROWS ||
+    if (nx < 2 || ny < 3 || nx > GRID_MAX_COLS || ny > GRID_MAX_ROWS ||
         (nx - 1) * (ny - 1) > GRID_MAX_CELLS) {
         return;
     }
@@ -224,6 +231,46 @@ static void try_component(struct page *page, const uint32_t *component, uint32_t
     grid_measure(page, g, &look);
     if (is_table(page, g, &look)) {
         (void)grid_make_table(page, g, true);
+    }
+}
+
+/* Crossing rulings that are no part of a table yet form components. Drawn lines are taken alone
+ * first: edges of filled areas inside a drawn grid (the paper behind a line of text) say nothing.
+ */
+static void find_components(struct page *page, uint32_t horizontal, uint32_t *component,
+                            struct grid *grid, bool edges)
+{
+    uint32_t n = page->rulings.n;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct ruling *r = &page->rulings.at[i];
+        bool out = !edges && r->edge;
+        for (uint32_t t = 0; t < page->tables.n && !out; t++) {
+            struct box b = page->tables.at[t].box;
+            float mid = (r->from + r->to) / 2;
+            out = r->vertical ? r->at > b.x0 - 3 && r->at < b.x1 + 3 && mid > b.y0 && mid < b.y1
+                              : r->at > b.y0 - 3 && r->at < b.y1 + 3 && mid > b.x0 && mid < b.x1;
+        }
+        component[i] = out ? NONE : i;
+    }
+    for (uint32_t h = 0; h < horizontal; h++) {
+        const struct ruling *a = &page->rulings.at[h];
+        for (uint32_t v = horizontal; v < n && component[h] != NONE; v++) {
+            const struct ruling *b = &page->rulings.at[v];
+            if (component[v] != NONE && b->at > a->from - CROSS && b->at < a->to + CROSS &&
+                a->at > b->from - CROSS && a->at < b->to + CROSS) {
+                uint32_t x = root(component, h), y = root(component, v);
+                component[x > y ? x : y] = x < y ? x : y;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        component[i] = component[i] == NONE ? NONE : root(component, i);
+    }
+    for (uint32_t i = 0; i < horizontal; i++) {
+        if (component[i] == i) {
+            try_component(page, component, i, grid);
+        }
     }
 }
 
@@ -241,32 +288,10 @@ void tables_find_ruled(struct page *page)
     }
     component = calloc(n, sizeof *component);
     grid = calloc(1, sizeof *grid);
-    if (component == NULL || grid == NULL) {
-        goto out;
+    if (component != NULL && grid != NULL) {
+        find_components(page, horizontal, component, grid, false);
+        find_components(page, horizontal, component, grid, true);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        component[i] = i;
-    }
-    for (uint32_t h = 0; h < horizontal; h++) {
-        const struct ruling *a = &page->rulings.at[h];
-        for (uint32_t v = horizontal; v < n; v++) {
-            const struct ruling *b = &page->rulings.at[v];
-            if (b->at > a->from - CROSS && b->at < a->to + CROSS && a->at > b->from - CROSS &&
-                a->at < b->to + CROSS) {
-                uint32_t x = root(component, h), y = root(component, v);
-                component[x > y ? x : y] = x < y ? x : y;
-            }
-        }
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        component[i] = root(component, i);
-    }
-    for (uint32_t i = 0; i < horizontal; i++) {
-        if (component[i] == i) {
-            try_component(page, component, i, grid);
-        }
-    }
-out:
     free(component);
     free(grid);
 }
