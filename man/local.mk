@@ -1,4 +1,5 @@
 # Manual pages.
+dist_man_MANS += man/blobforge-converter.7
 
 if BUILD_PDF2MD
 dist_man_MANS += man/pdf2md.1

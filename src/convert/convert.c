@@ -217,13 +217,14 @@ static bool conversion_run(struct conversion *conversion)
     return false;
 }
 
-/* `converter` {version} of the converter's own info.json, if it says so. */
-static const char *document_version(struct json_object *document)
+/* Pages as the converter reported them, else as its info.json says; -1: neither. */
+static int64_t document_pages(const struct run_result *run, struct json_object *document)
 {
-    struct json_object *converter =
-        document != NULL ? json_get_object(document, "converter") : NULL;
+    int64_t pages = run->progress.pages;
 
-    return converter != NULL ? json_get_text(converter, "version") : NULL;
+    if (pages < 0 && (document == NULL || !json_get_int(document, "page_count", &pages)))
+        return -1;
+    return pages;
 }
 
 static void conversion_pack(struct conversion *conversion, const struct check_output *output)
@@ -240,9 +241,9 @@ static void conversion_pack(struct conversion *conversion, const struct check_ou
         .size_bytes = job->size_bytes,
         .converted_ms = clock_wall_ms(job->clock),
         .fixed_time_ms = pack_fixed_time(),
-        .pages = run->progress.pages,
+        .pages = document_pages(run, output->info),
         .converter_name = result->record.converter,
-        .converter_version = document_version(output->info),
+        .converter_version = output->info != NULL ? json_get_text(output->info, "version") : NULL,
         .seconds = run->seconds,
         .cpu_seconds = run->cpu_seconds,
         .max_rss_bytes = run->max_rss_bytes,

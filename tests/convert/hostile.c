@@ -219,7 +219,7 @@ static void mode_good(void)
     put_text("assets/b.png", "bbb");
     put_text("assets/a.png", "aaa");
     put_text("assets/Z.png", "zzz");
-    put_text("info.json", "{\"title\": \"T\", \"converter\": {\"version\": \"7\"}}");
+    put_text("info.json", "{\"title\": \"T\", \"version\": \"7\"}");
     put_text("notes.txt", "ignored");
 }
 

@@ -138,8 +138,24 @@ static void expect_limit(const char *name)
 
 /* --- what goes well --------------------------------------------------------------------------- */
 
+/* The text of a member of the packed result. */
+static char *packed_text(const char *member)
+{
+    char *path = slot_folder_join(folder, "result.zip"), *text = mem_alloc(65536);
+    zip_t *zip = zip_open(path, ZIP_RDONLY, NULL);
+    zip_file_t *file = zip_fopen(zip, member, 0);
+
+    ck_assert_int_gt(zip_fread(file, text, 65535), 0);
+    zip_fclose(file);
+    zip_discard(zip);
+    free(path);
+    return text;
+}
+
 START_TEST(good)
 {
+    char *info;
+
     run_mode("good");
     ck_assert_msg(result.packed, "%s", result.record.error);
     ck_assert_int_eq(result.record.exit_status, 0);
@@ -151,22 +167,13 @@ START_TEST(good)
     ck_assert_ptr_nonnull(strstr(result.warning, "notes.txt"));
     ck_assert_int_gt(result.record.max_rss_bytes, 0);
     ck_assert_int_gt(result.pack.length, 0);
+    info = packed_text("info.json");
+    ck_assert_ptr_nonnull(strstr(info, "\"version\":\"7\""));
+    ck_assert_ptr_nonnull(strstr(info, "\"page_count\":2"));
+    ck_assert_ptr_nonnull(strstr(info, "\"title\":\"T\""));
+    free(info);
 }
 END_TEST
-
-/* The text of content.md in the packed result. */
-static char *packed_content(void)
-{
-    char *path = slot_folder_join(folder, "result.zip"), *text = mem_alloc(65536);
-    zip_t *zip = zip_open(path, ZIP_RDONLY, NULL);
-    zip_file_t *file = zip_fopen(zip, "content.md", 0);
-
-    ck_assert_int_gt(zip_fread(file, text, 65535), 0);
-    zip_fclose(file);
-    zip_discard(zip);
-    free(path);
-    return text;
-}
 
 /* The contract's environment and descriptors, and nothing else. */
 START_TEST(environment)
@@ -188,7 +195,7 @@ START_TEST(environment)
     job.env = secret_env;
     run_mode("environment");
     ck_assert_msg(result.packed, "%s", result.record.error);
-    text = packed_content();
+    text = packed_text("content.md");
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
         ck_assert_msg(strstr(text, wanted[i]) != NULL, "%s in %s", wanted[i], text);
     home = mem_printf("\nHOME=%s/tmp\nTMPDIR=%s/tmp\n", slot_folder_path(folder),
