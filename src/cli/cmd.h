@@ -4,8 +4,16 @@
 
 #include "cli/cli.h"
 
+extern const struct cli_command cmd_cancel;
+extern const struct cli_command cmd_convert;
+extern const struct cli_command cmd_doctor;
+extern const struct cli_command cmd_download;
 extern const struct cli_command cmd_ingest;
+extern const struct cli_command cmd_janitor;
 extern const struct cli_command cmd_list;
+extern const struct cli_command cmd_logs;
+extern const struct cli_command cmd_preview;
+extern const struct cli_command cmd_retry;
 extern const struct cli_command cmd_status;
 
 #endif

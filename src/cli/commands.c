@@ -7,12 +7,12 @@
 #include "base/human.h"
 #include "cli/cmd.h"
 
+/* clang-format off: a row each */
 const struct cli_command *const cli_commands[] = {
-    &cmd_ingest,
-    &cmd_status,
-    &cmd_list,
-    NULL,
+    &cmd_ingest, &cmd_status, &cmd_list,    &cmd_download, &cmd_preview, &cmd_retry,
+    &cmd_cancel, &cmd_logs,   &cmd_convert, &cmd_doctor,   &cmd_janitor, NULL,
 };
+/* clang-format on */
 
 const struct cli_option cli_global_options[] = {
     {'f', "config", "FILE", "settings file, instead of the system's and your own"},

@@ -18,14 +18,16 @@ static enum exitcode say_open_failed(struct cli *cli, enum store_open_status sta
     if (settings_origin(cli->settings, SETTING_STORE) != SETTING_DEFAULT) {
         cli_error("%s", error);
     } else {
-        cli_error("no store is configured, and %s; name one with --store URL, BLOBFORGE_STORE or "
-                  "`store = URL` in %s (blobforge.conf(5))",
-                  error,
+        cli_error("no store is configured, and the default, %s, %s; name one with --store URL, "
+                  "BLOBFORGE_STORE or `store = URL` in %s",
+                  settings_text(cli->settings, SETTING_STORE),
+                  status == STORE_OPEN_MISSING ? "is not there" : "cannot be used",
                   cli->unreadable != NULL ? "your ~/.config/blobforge/blobforge.conf"
                                           : BF_SYSCONFDIR "/blobforge/blobforge.conf");
+        if (status != STORE_OPEN_MISSING)
+            cli_error("%s", error);
         if (cli->unreadable != NULL)
-            cli_error("%s: may not be read by you; join group blobforge to use it",
-                      cli->unreadable);
+            cli_error("%s: you may not read it; join group blobforge to use it", cli->unreadable);
         code = EXITCODE_CONFIG;
     }
     free(error);

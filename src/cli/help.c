@@ -76,7 +76,8 @@ void help_command(const struct cli_command *command)
     help_synopsis(&synopsis, command);
     cli_printf("usage: %s\n\n%s\n", buf_text(&synopsis), command->summary);
     if (command->help != NULL)
-        cli_printf("\n%s", command->help);
+        cli_printf("\n%s%s", command->help,
+                   command->help[strlen(command->help) - 1] == '\n' ? "" : "\n");
     if (command->options != NULL && command->options->name != NULL)
         print_options("Options", command->options);
     print_options("Options of every command", cli_global_options);

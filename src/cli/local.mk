@@ -1,14 +1,32 @@
 # Sources of src/cli: the program blobforge, one file per command.
-noinst_LIBRARIES += libblobforge-cli.a
-libblobforge_cli_a_SOURCES = \
+bin_PROGRAMS += blobforge
+blobforge_LDADD = $(BF_LIBS)
+blobforge_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/cli.h src/cli/cli_private.h \
-	src/cli/cmd.h src/cli/cmd_ingest.c src/cli/cmd_list.c src/cli/cmd_status.c \
+	src/cli/cmd.h \
+	src/cli/cmd_cancel.c \
+	src/cli/cmd_convert.c \
+	src/cli/cmd_doctor.c \
+	src/cli/cmd_download.c \
+	src/cli/cmd_ingest.c \
+	src/cli/cmd_janitor.c \
+	src/cli/cmd_list.c \
+	src/cli/cmd_logs.c \
+	src/cli/cmd_preview.c \
+	src/cli/cmd_retry.c \
+	src/cli/cmd_status.c \
 	src/cli/commands.c src/cli/commands.h \
 	src/cli/connect.c \
+	src/cli/fetch.c src/cli/fetch.h \
 	src/cli/help.c src/cli/help.h \
 	src/cli/interrupt.c src/cli/interrupt.h \
 	src/cli/jobs.c src/cli/jobs.h \
+	src/cli/machine.c src/cli/machine.h \
 	src/cli/main.c \
+	src/cli/moves.c src/cli/moves.h \
+	src/cli/not_yet.c \
+	src/cli/pager.c src/cli/pager.h \
+	src/cli/result.c src/cli/result.h \
 	src/cli/say.c \
 	src/cli/table.c src/cli/table.h

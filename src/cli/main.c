@@ -132,7 +132,10 @@ enum exitcode cli_usage(const struct cli *cli, const char *fmt, ...)
     if (vasprintf(&text, fmt, ap) < 0)
         text = NULL;
     va_end(ap);
-    if (cli->command != NULL)
+    if (text != NULL && *text != '\0' && text[strlen(text) - 1] == '?') /* a hint says enough */
+        cli_error("%s%s%s", cli->command != NULL ? cli->command->name : "",
+                  cli->command != NULL ? ": " : "", text);
+    else if (cli->command != NULL)
         cli_error("%s: %s; `blobforge %s --help` says more", cli->command->name, text,
                   cli->command->name);
     else

@@ -1,0 +1,214 @@
+/* blobforge download: a result as a zip file, or unpacked as a folder of Markdown and images. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/human.h"
+#include "base/json.h"
+#include "base/quote.h"
+#include "cli/cmd.h"
+#include "cli/fetch.h"
+#include "cli/result.h"
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Where one of `count` results goes. A folder named by --output takes several results, or one zip,
+ * into it. The caller frees. */
+static char *target_path(struct cli *cli, const char *hash, const char *name, size_t count,
+                         bool extract)
+{
+    const char *output = cli_value(cli, "output");
+    char *stem = result_stem(name, hash), *path;
+    const char *suffix = extract ? "" : ".zip";
+
+    if (output == NULL)
+        path = mem_printf("%s%s", stem, suffix);
+    else if (count > 1 || (!extract && is_folder(output)))
+        path = mem_printf("%s/%s%s", output, stem, suffix);
+    else
+        path = mem_strdup(output);
+    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+        path[len - 1] = '\0';
+    free(stem);
+    return path;
+}
+
+static enum exitcode say_errno(const char *path)
+{
+    int number = errno;
+    char *quoted = quote_name(path);
+
+    if (number == EEXIST)
+        cli_error("%s: exists already; name another file with --output, or give --force", quoted);
+    else
+        cli_error("%s: %s", quoted, strerror(number));
+    free(quoted);
+    return number == ENOSPC || number == EDQUOT || number == EIO ? EXITCODE_IOERR
+                                                                 : EXITCODE_CANTCREAT;
+}
+
+/* Without replacing, also where the file system cannot rename so. */
+static bool publish_file(const char *staged, const char *target, bool force)
+{
+    if (force)
+        return rename(staged, target) == 0;
+    if (renameat2(AT_FDCWD, staged, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    return link(staged, target) == 0 && unlink(staged) == 0;
+}
+
+static enum exitcode save_zip(struct cli *cli, struct queue *queue, const char *hash,
+                              const char *target, int64_t *bytes_r)
+{
+    bool force = cli_flag(cli, "force");
+    char *staged = mem_printf("%s.XXXXXX", target);
+    enum exitcode code;
+    mode_t mask = umask(0);
+    int fd;
+
+    umask(mask);
+    if (!force && access(target, F_OK) == 0) { /* said before the bytes are fetched */
+        errno = EEXIST;
+        free(staged);
+        return say_errno(target);
+    }
+    fd = mkostemp(staged, O_CLOEXEC);
+    if (fd < 0) {
+        free(staged);
+        return say_errno(target);
+    }
+    cli_stop_unlinks(staged);
+    code = fetch_result(cli, queue, hash, fd, bytes_r);
+    if (code == EXITCODE_OK && cli_stopped())
+        code = EXITCODE_INTERRUPTED;
+    if (code == EXITCODE_OK &&
+        (fchmod(fd, 0666 & ~mask) != 0 || !publish_file(staged, target, force)))
+        code = say_errno(target);
+    close(fd);
+    if (code != EXITCODE_OK)
+        unlink(staged);
+    cli_stop_unlinks(NULL);
+    free(staged);
+    return code;
+}
+
+static enum exitcode save_tree(struct cli *cli, struct queue *queue, const char *hash,
+                               const char *target, int64_t *bytes_r)
+{
+    int fd = fetch_temporary();
+    struct result *result = NULL;
+    enum exitcode code;
+    char *error = NULL;
+
+    if (fd < 0)
+        return EXITCODE_CANTCREAT;
+    code = fetch_result(cli, queue, hash, fd, bytes_r);
+    if (code == EXITCODE_OK) {
+        result = result_open(fd, &error);
+        code = result == NULL ? EXITCODE_DATAERR
+                              : result_extract(result, target, cli_flag(cli, "force"), &error);
+        if (error != NULL)
+            cli_error("%.12s: %s", hash, error);
+    }
+    if (code == EXITCODE_OK)
+        *bytes_r = result_total(result);
+    free(error);
+    result_close(result);
+    close(fd);
+    return code;
+}
+
+static void print_saved(struct cli *cli, const char *hash, const char *path, int64_t bytes)
+{
+    char size[HUMAN_SIZE];
+    struct buf quoted = BUF_INIT;
+
+    if (cli_json(cli)) {
+        struct json_object *line = json_object_new_object();
+        json_set_text(line, "hash", hash);
+        json_set_text(line, "path", path);
+        json_set_int(line, "bytes", bytes);
+        cli_print_json(line);
+        return;
+    }
+    quote_append(&quoted, path, strlen(path));
+    if (!cli_quiet(cli))
+        cli_printf("%.12s  %s  %s\n", hash, buf_text(&quoted), human_show_size(bytes, size));
+    buf_release(&quoted);
+}
+
+static enum exitcode save_one(struct cli *cli, struct queue *queue, const char *text, size_t count)
+{
+    char hash[65], *name = NULL, *target;
+    int64_t bytes = 0;
+    bool extract = cli_flag(cli, "extract");
+    enum exitcode code = fetch_find(cli, queue, text, hash, &name);
+
+    if (code != EXITCODE_OK)
+        return code;
+    target = target_path(cli, hash, name, count, extract);
+    code = extract ? save_tree(cli, queue, hash, target, &bytes)
+                   : save_zip(cli, queue, hash, target, &bytes);
+    if (code == EXITCODE_OK)
+        print_saved(cli, hash, target, bytes);
+    free(target);
+    free(name);
+    return code;
+}
+
+static enum exitcode run(struct cli *cli)
+{
+    struct queue *queue;
+    size_t count;
+    char *const *operands = cli_operands(cli, &count);
+    const char *output = cli_value(cli, "output");
+    enum exitcode code;
+
+    if (count > 1 && output != NULL && !is_folder(output)) {
+        char *quoted = quote_name(output);
+        cli_error("%s: is no folder; several results need one", quoted);
+        free(quoted);
+        return EXITCODE_CANTCREAT;
+    }
+    code = cli_open(cli, CLI_READ, &queue);
+    for (size_t i = 0; i < count && (code == EXITCODE_OK || code == EXITCODE_PARTIAL); i++) {
+        if (cli_stopped())
+            return EXITCODE_INTERRUPTED;
+        code = cli_worse(code, save_one(cli, queue, operands[i], count));
+    }
+    return code;
+}
+
+static const struct cli_option options[] = {
+    {'O', "output", "PATH", "file or folder to make (default: the document's name)"},
+    {'x', "extract", NULL, "unpack: a folder with content.md, info.json, assets/"},
+    {0, "force", NULL, "replace what is there"},
+    {0, NULL, NULL, NULL},
+};
+
+const struct cli_command cmd_download = {
+    .name = "download",
+    .operands = "HASH ...",
+    .operands_min = 1,
+    .operands_max = CLI_ANY_NUMBER,
+    .summary = "fetch results, as zip files or as folders of Markdown and images",
+    .help = "Nothing is overwritten without --force, and a file or folder appears as a\n"
+            "whole or not at all. With several HASHes, --output names a folder for all.\n",
+    .options = options,
+    .interrupt = CLI_INTERRUPT_BETWEEN,
+    .resume = "what was printed is complete, of the rest nothing was left; run it again",
+    .run = run,
+};

@@ -1,0 +1,58 @@
+/* See pager.h: a pager between standard output and the person. */
+#include "cli/pager.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+static pid_t pager = -1;
+
+void pager_begin(void)
+{
+    const char *command = getenv("PAGER");
+    int ends[2];
+
+    if (command == NULL)
+        command = "less";
+    if (!cli_terminal_out() || *command == '\0' || strcmp(command, "cat") == 0)
+        return;
+    /* Quit if it fits, keep the screen: only where the person has no wishes of their own. */
+    setenv("LESS", "FRX", 0);
+    if (fflush(stdout) != 0 || pipe2(ends, O_CLOEXEC) != 0)
+        return;
+    pager = fork();
+    if (pager == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        if (dup2(ends[0], STDIN_FILENO) >= 0)
+            execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[0]);
+    if (pager > 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        signal(SIGINT, SIG_IGN);
+    }
+    close(ends[1]);
+}
+
+void pager_end(void)
+{
+    int status;
+
+    if (pager <= 0)
+        return;
+    fflush(stdout);
+    close(STDOUT_FILENO);
+    while (waitpid(pager, &status, 0) < 0) {
+    }
+    /* fflush() at the end must find something open. */
+    (void)!open("/dev/null", O_WRONLY | O_CLOEXEC);
+    pager = -1;
+}
