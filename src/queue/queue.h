@@ -213,5 +213,10 @@ enum queue_result queue_remove(struct queue *queue, const char *hash, const char
  * result, dead record and marker. OK also when it was there already. */
 enum queue_result queue_enqueue(struct queue *queue, const char *hash, enum tier tier,
                                 char **error_r) MUST_CHECK;
+/* The same for `count` hashes in one round trip; results_r[i] is queue_enqueue()'s for hashes[i].
+ * Once the store fails for one after its repetitions, the rest that is not settled yet gets the
+ * same result unsent: trouble is not waited for `count` times. *error_r: of the first failure. */
+void queue_enqueue_many(struct queue *queue, const char (*hashes)[65], size_t count, enum tier tier,
+                        enum queue_result *results_r, char **error_r);
 
 #endif
