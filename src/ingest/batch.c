@@ -275,24 +275,36 @@ static void upload(struct run *run, struct slot *slots, size_t count)
 
 static void enqueue(struct run *run, struct slot *slots, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        char *error = NULL;
-        enum queue_result result;
+    struct slot *owners[BATCH_MAX];
+    char hashes[BATCH_MAX][65];
+    enum queue_result results[BATCH_MAX], failed = QUEUE_OK;
+    size_t wanted = 0;
+    char *error = NULL;
 
+    for (size_t i = 0; i < count; i++) {
         if (slots[i].file == NULL)
             continue;
-        result = queue_enqueue(run->queue, slots[i].file->hash, run->options->tier, &error);
-        if (result == QUEUE_OK) {
-            accept(run, &slots[i], INGEST_QUEUED, INGEST_REASON_NONE);
-            run->store_failures = 0;
-        } else {
-            run_store_failed(run, result, error);
-            run_report_store_error(run, slots[i].file, error);
-            slots[i].file = NULL;
-            error = NULL;
-        }
-        free(error);
+        memcpy(hashes[wanted], slots[i].hash, sizeof(hashes[wanted]));
+        owners[wanted++] = &slots[i];
     }
+    if (wanted == 0)
+        return;
+    queue_enqueue_many(run->queue, (const char(*)[65])hashes, wanted, run->options->tier, results,
+                       &error);
+    for (size_t i = 0; i < wanted; i++) {
+        if (results[i] == QUEUE_OK) {
+            accept(run, owners[i], INGEST_QUEUED, INGEST_REASON_NONE);
+            continue;
+        }
+        failed = results[i];
+        run_report_store_error(run, owners[i]->file, mem_strdup(error));
+        owners[i]->file = NULL;
+    }
+    if (failed == QUEUE_OK)
+        run->store_failures = 0;
+    else
+        run_store_failed(run, failed, error);
+    free(error);
 }
 
 /* Twins of what was accepted are duplicates; the others try their own luck in the next batch. */

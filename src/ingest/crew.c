@@ -74,12 +74,10 @@ static struct file *make_file(struct walk *walk, enum walk_result result,
         error_number = errno;
     }
     file = file_create(entry->path, entry->relative, entry->source, fd);
-    if (result == WALK_ERROR)
+    if (result == WALK_ERROR && entry->error != NULL)
         file_refuse(file, INGEST_UNREADABLE, "%s", entry->error);
-    else if (fd < 0 && (error_number == EMFILE || error_number == ENFILE))
-        file_refuse(file, INGEST_UNREADABLE, "too many open files; raise the limit (ulimit -n)");
     else if (fd < 0)
-        file_refuse(file, INGEST_UNREADABLE, "%s", strerror(error_number));
+        file_refuse_errno(file, result == WALK_ERROR ? entry->error_number : error_number);
     return file;
 }
 

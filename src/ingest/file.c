@@ -52,6 +52,32 @@ void file_refuse(struct file *file, enum ingest_reason reason, const char *fmt, 
     file->reason = reason;
 }
 
+static const char *remedy_of(int error_number)
+{
+    switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+        return "check the name";
+    case EACCES:
+    case EPERM:
+        return "give this user the right to read it";
+    case ELOOP:
+        return "it is a symbolic link by now; --follow-symlinks takes links";
+    case EMFILE:
+    case ENFILE:
+        return "raise the limit (ulimit -n)";
+    case EIO:
+        return "check the disk";
+    default:
+        return "leave it out or try again";
+    }
+}
+
+void file_refuse_errno(struct file *file, int error_number)
+{
+    file_refuse(file, INGEST_UNREADABLE, "%s; %s", strerror(error_number), remedy_of(error_number));
+}
+
 static ssize_t read_at(int fd, void *bytes, size_t len, off_t offset)
 {
     ssize_t n;
@@ -85,7 +111,7 @@ static bool examine_header(struct file *file, const struct file_rules *rules, ch
     ssize_t len = read_at(file->fd, block, FILE_HEADER_MAX, 0);
 
     if (len < 0) {
-        file_refuse(file, INGEST_UNREADABLE, "%s", strerror(errno));
+        file_refuse_errno(file, errno);
         return false;
     }
     if (len == file->st.st_size && lfs_pointer_parse(block, (size_t)len, &pointer)) {
@@ -127,7 +153,7 @@ static void compute_hash(struct file *file, const struct file_rules *rules, char
     }
     digest_end(digest, sha256);
     if (len < 0) {
-        file_refuse(file, INGEST_UNREADABLE, "%s", strerror(errno));
+        file_refuse_errno(file, errno);
     } else if (atomic_load(rules->stop)) {
         file->abandoned = true;
     } else if (at != file->st.st_size || !file_is_unchanged(file)) {
@@ -144,7 +170,7 @@ void file_examine(struct file *file, const struct file_rules *rules, void *block
 {
     file->origin = HASH_NONE;
     if (fstat(file->fd, &file->st) != 0) {
-        file_refuse(file, INGEST_UNREADABLE, "%s", strerror(errno));
+        file_refuse_errno(file, errno);
         return;
     }
     if (!S_ISREG(file->st.st_mode)) {

@@ -45,6 +45,9 @@ void file_destroy(struct file *file); /* NULL is fine */
 void file_refuse(struct file *file, enum ingest_reason reason, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* The same with INGEST_UNREADABLE and what errno says, with its remedy. */
+void file_refuse_errno(struct file *file, int error_number);
+
 struct file_rules {
     int64_t max_size;  /* bytes */
     bool write_cache;  /* false in a dry run */

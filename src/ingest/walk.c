@@ -134,7 +134,7 @@ static enum walk_result say_error(struct walk *walk, struct walk_entry *entry_r,
 {
     fill_entry(walk, entry_r);
     entry_r->error_number = error_number;
-    entry_r->error = text != NULL ? text : strerror(error_number);
+    entry_r->error = text;
     return WALK_ERROR;
 }
 
@@ -208,11 +208,8 @@ static int push_folder(struct walk *walk, int at, const char *name, bool follow,
         return -1;
     }
     fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
-    if (fd < 0) {
-        if (errno == EMFILE || errno == ENFILE)
-            *error_r = "too many open files; raise the limit (ulimit -n)";
+    if (fd < 0)
         return -1;
-    }
     if (walk->options.follow_symlinks && fstat(fd, &st) == 0 &&
         !folder_is_new(walk, st.st_dev, st.st_ino)) {
         close(fd);
@@ -322,7 +319,7 @@ static bool take_entry(struct walk *walk, const struct dirent *ent, struct walk_
     if (!is_pdf)
         return false;
     if (broken)
-        *result_r = say_error(walk, entry_r, ENOENT, "the symbolic link leads nowhere");
+        *result_r = say_error(walk, entry_r, ENOENT, "the symbolic link leads nowhere; remove it");
     else
         *result_r = say_file(walk, entry_r, at, ent->d_name, link);
     return true;

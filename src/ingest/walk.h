@@ -28,7 +28,7 @@ struct walk;
 
 enum walk_result {
     WALK_FILE,  /* entry_r names a file that may be opened with walk_open() */
-    WALK_ERROR, /* entry_r->path could not be read or entered: entry_r->error, a one-line reason */
+    WALK_ERROR, /* entry_r->path could not be read or entered */
     WALK_END
 };
 
@@ -39,8 +39,8 @@ struct walk_entry {
     const char *source;   /* base name of the given folder, or of the folder of the named file */
     bool named;           /* given on the command line itself */
     int64_t size_hint;    /* bytes by fstatat, when asked for with walk_options.sizes; else -1 */
-    int error_number;     /* WALK_ERROR: errno, 0 when `error` says more */
-    const char *error;
+    int error_number;     /* WALK_ERROR: errno */
+    const char *error;    /* WALK_ERROR: WHY; REMEDY when errno is not all; else NULL */
 };
 
 struct walk_options {

@@ -379,7 +379,7 @@ static const struct {
     {{STORE_PUT, "store/raw/", 7, 5, STORE_FAULT_NOT_SENT, NULL}, false, false},
     {{STORE_PUT, "store/raw/", 7, 5, STORE_FAULT_LOST_ANSWER, NULL}, false, false},
     {{STORE_PUT, "store/raw/", 7, -1, STORE_FAULT_FATAL, NULL}, true, false},
-    {{STORE_PUT, "queue/todo/", 7, 5, STORE_FAULT_FATAL, NULL}, true, false},
+    {{STORE_PUT, "queue/todo/", 7, -1, STORE_FAULT_FATAL, NULL}, true, false},
     {{STORE_PUT, "queue/todo/", 7, 1, STORE_FAULT_LOST_ANSWER, NULL}, false, true},
     {{STORE_GET, "queue/todo/", 30, 1, STORE_FAULT_LOST_REQUEST, NULL}, false, true},
     {{STORE_GET, "manifest.json", 0, -1, STORE_FAULT_FATAL, NULL}, true, false},
