@@ -11,6 +11,8 @@
 
 #include "base/alloc.h"
 
+#define FEW 64 /* operations of a usual batch */
+
 struct store_fault_late { /* a write that is under way */
     struct store_fault_late *next;
     struct store_op op; /* owns key, body and metadata below */
@@ -374,10 +376,8 @@ static struct fault_store *of(struct store *store)
     return CONTAINER_OF(store, struct fault_store, base);
 }
 
-static size_t *make_order(struct store_fault_net *net, size_t count)
+static void make_order(struct store_fault_net *net, size_t *order, size_t count)
 {
-    size_t *order = mem_resize(NULL, count, sizeof(*order));
-
     for (size_t i = 0; i < count; i++)
         order[i] = i;
     for (size_t i = count; net->shuffle && net->rng != NULL && i > 1; i--) {
@@ -387,37 +387,39 @@ static size_t *make_order(struct store_fault_net *net, size_t count)
         order[i - 1] = order[other];
         order[other] = kept;
     }
-    return order;
 }
 
-/* STORE_LIE_RACE: all conditions before the first write. NULL: honest. */
-static bool *look_ahead(struct store_fault_net *net, const struct store_batch *batch)
+/* STORE_LIE_RACE: all conditions before the first write. */
+static void look_ahead(struct store_fault_net *net, const struct store_batch *batch, bool *held)
 {
-    bool *held;
-
-    if ((net->lies & STORE_LIE_RACE) == 0)
-        return NULL;
-    held = mem_resize(NULL, batch->count, sizeof(*held));
     for (size_t i = 0; i < batch->count; i++)
         held[i] = batch->ops[i].kind != STORE_PUT || holds_now(net, &batch->ops[i]);
-    return held;
 }
 
 static void fault_submit(struct store *store, struct store_batch *batch)
 {
+    struct store_fault_net *net = of(store)->net;
     size_t count = batch->count; /* the batch is the submitter's again after its last op */
-    size_t *order = make_order(of(store)->net, count);
-    bool *held = look_ahead(of(store)->net, batch);
+    size_t few[FEW];             /* not from the heap: a crash never comes back here */
+    bool few_held[FEW];
+    size_t *order = count <= FEW ? few : mem_resize(NULL, count, sizeof(*order));
+    bool *held = count <= FEW ? few_held : mem_resize(NULL, count, sizeof(*held));
+    bool races = (net->lies & STORE_LIE_RACE) != 0;
 
+    make_order(net, order, count);
+    if (races)
+        look_ahead(net, batch, held);
     for (size_t i = 0; i < count; i++) {
         size_t at = order[i];
-        struct performer performer = {perform_op, held != NULL ? &held[at] : NULL, true};
+        struct performer performer = {perform_op, races ? &held[at] : NULL, true};
 
         pass(of(store), &batch->ops[at], &performer);
         store_op_ended(store, batch);
     }
-    free(order);
-    free(held);
+    if (order != few)
+        free(order);
+    if (held != few_held)
+        free(held);
 }
 
 static void fault_wait(struct store *store, int64_t timeout_ms, int wake_fd)

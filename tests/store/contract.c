@@ -42,9 +42,23 @@ static void begin(int i)
     ck_assert_ptr_nonnull(store);
 }
 
-static char *full(const char *key) /* leaked: the process ends with the test */
+/* Remembers memory until the process, thus the test, ends: tests need not free what they name. */
+static void *keep(void *memory)
 {
-    return mem_printf("%s%s", base, key);
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static void **kept;
+    static size_t count;
+
+    pthread_mutex_lock(&mutex);
+    kept = mem_resize(kept, count + 1, sizeof(*kept));
+    kept[count++] = memory;
+    pthread_mutex_unlock(&mutex);
+    return memory;
+}
+
+static char *full(const char *key) /* kept */
+{
+    return keep(mem_printf("%s%s", base, key));
 }
 
 static void delete_all(void)
@@ -104,7 +118,6 @@ static enum store_status put_in(struct store *to, const char *key, const char *b
         ck_assert_msg(0, "%s: put of %s: %s", subject->name, key, op.error ? op.error : "?");
     }
     store_op_release(&op);
-    free(name);
     return status;
 }
 
@@ -127,11 +140,10 @@ static enum store_status delete_in(struct store *from, const char *key, enum sto
         snprintf(op.etag, sizeof(op.etag), "%s", etag);
     status = store_do(from, &op);
     store_op_release(&op);
-    free(name);
     return status;
 }
 
-/* Body of a key; NULL: not found. Leaked. etag_r may be NULL. */
+/* Body of a key; NULL: not found. The caller frees. etag_r may be NULL. */
 static char *get_in(struct store *from, const char *key, char *etag_r)
 {
     struct store_op op;
@@ -148,13 +160,12 @@ static char *get_in(struct store *from, const char *key, char *etag_r)
         CHECK_STATUS(op.status, STORE_NOT_FOUND);
     }
     store_op_release(&op);
-    free(name);
     return body;
 }
 
-static char *get(const char *key)
+static char *get(const char *key) /* kept */
 {
-    return get_in(store, key, NULL);
+    return keep(get_in(store, key, NULL));
 }
 
 static bool is_refusal(enum store_status status)
@@ -555,14 +566,15 @@ START_TEST(listing_of_the_layout)
         fill(&model, odd[i]);
     for (int i = 0; i < ROUNDS(40, 8); i++) {
         random_hash(&seeded.rng, "0a5bf"[i % 5], hash);
-        fill(&model, mem_printf("queue/todo/3_normal/%s", hash));
-        fill(&model, mem_printf("store/raw/%s.pdf", hash));
-        fill(&model, mem_printf("store/out/%s.zip", hash));
+        fill(&model, keep(mem_printf("queue/todo/3_normal/%s", hash)));
+        fill(&model, keep(mem_printf("store/raw/%s.pdf", hash)));
+        fill(&model, keep(mem_printf("store/out/%s.zip", hash)));
         if (i % 4 == 0) {
-            fill(&model, mem_printf("registry/logs/%s/converter.log", hash));
-            fill(&model, mem_printf("registry/logs/%s/attempts/%.32s.json", hash, hash));
+            fill(&model, keep(mem_printf("registry/logs/%s/converter.log", hash)));
+            fill(&model, keep(mem_printf("registry/logs/%s/attempts/%.32s.json", hash, hash)));
         }
     }
+    keep(model.name);
     qsort(model.name, model.count, sizeof(*model.name), compare_names);
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
         char *prefix = full(prefixes[i]);
@@ -630,7 +642,7 @@ START_TEST(listing_past_a_thousand)
 
             random_hash(rng_system(), 'a', hash);
             hash[1] = 'b';
-            names_add(&model, full(mem_printf("queue/%s", hash)));
+            names_add(&model, full(keep(mem_printf("queue/%s", hash))));
             store_op_init(&ops[i], STORE_PUT, model.name[model.count - 1]);
             ops[i].cond = STORE_IF_ABSENT;
         }
@@ -640,6 +652,7 @@ START_TEST(listing_past_a_thousand)
             store_op_release(&ops[i]);
         }
     }
+    keep(model.name);
     qsort(model.name, model.count, sizeof(*model.name), compare_names);
     check_listing(&model, base, NULL, 0, false);
     check_listing(&model, base, NULL, 1000, false);
@@ -665,7 +678,7 @@ START_TEST(batches)
     begin(_i);
     for (int b = 0; b < 2; b++)
         for (int i = 0; i < N; i++) {
-            store_op_init(&ops[b][i], STORE_PUT, full(mem_printf("k%d-%d", b, i)));
+            store_op_init(&ops[b][i], STORE_PUT, full(keep(mem_printf("k%d-%d", b, i))));
             ops[b][i].body = "body";
             ops[b][i].body_len = 4;
             ops[b][i].cond = STORE_IF_ABSENT;
@@ -686,7 +699,7 @@ START_TEST(batches)
             CHECK_STATUS(ops[b][i].status, STORE_OK);
             store_op_release(&ops[b][i]);
             store_op_init(&ops[b][i], i % 2 ? STORE_GET : STORE_DELETE,
-                          full(mem_printf("k%d-%d", b, i)));
+                          full(keep(mem_printf("k%d-%d", b, i))));
         }
     store_run(store, ops[0], N); /* kinds mixed, some missing */
     store_run(store, ops[0], N);
@@ -994,6 +1007,8 @@ START_TEST(big_body_bounded_memory)
     unlink(path);
     begin(_i);
     if (strncmp(subject->name, "memory", 6) == 0) {
+        free(chunk);
+        close(file);
         end(); /* keeps bodies in memory by its nature */
         return;
     }

@@ -30,16 +30,36 @@ static struct store *mem_open(void)
     return store_mem_open(mem);
 }
 
-/* The fault wrapper without faults. A net belongs to one thread; the bucket is everybody's. Nets
- * live as long as the process. */
+/* The fault wrapper without faults. A net belongs to one thread, so each store has its own; the
+ * bucket is everybody's. */
+static struct {
+    struct store *inner;
+    struct store_fault_net *net;
+} nets[32];
+static int net_count;
+
 static struct store *fault_open(void)
 {
-    return store_fault_open(store_fault_net_create(store_mem_open(mem), clock_system(), NULL), 0);
+    int i = __atomic_fetch_add(&net_count, 1, __ATOMIC_SEQ_CST);
+
+    ck_assert_int_lt(i, (int)ARRAY_LEN(nets));
+    nets[i].inner = store_mem_open(mem);
+    nets[i].net = store_fault_net_create(nets[i].inner, clock_system(), NULL);
+    return store_fault_open(nets[i].net, i);
 }
 
 static void mem_end(void)
 {
     store_mem_destroy(mem);
+}
+
+static void fault_end(void)
+{
+    for (int i = 0; i < net_count; i++) {
+        store_fault_net_destroy(nets[i].net);
+        store_close(nets[i].inner);
+    }
+    mem_end();
 }
 
 static char *directory; /* of this process's directory store */
@@ -75,7 +95,7 @@ static void fs_end(void)
 static const struct subject all[] = {
     {"memory", mem_begin_plain, mem_open, mem_end, "", false},
     {"memory-strict", mem_begin_strict, mem_open, mem_end, "pdf/", false},
-    {"memory-fault", mem_begin_plain, fault_open, NULL, "", false},
+    {"memory-fault", mem_begin_plain, fault_open, fault_end, "", false},
     {"directory", fs_begin, fs_open, fs_end, "pdf/", false},
 };
 
