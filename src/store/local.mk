@@ -5,6 +5,7 @@ libblobforge_a_SOURCES += \
 	src/store/store_fs_file.c src/store/store_fs_home.c \
 	src/store/store_fs_list.c src/store/store_fs_path.c \
 	src/store/store_open.c src/store/store_open.h \
+	src/store/store_fiber.c src/store/store_fiber.h \
 	src/store/store_fault.c src/store/store_fault.h \
 	src/store/store_mem.c src/store/store_mem.h \
 	src/store/store_settings.c src/store/store_settings.h \
