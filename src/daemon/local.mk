@@ -1,1 +1,20 @@
-# Sources of src/daemon.
+# Sources of src/daemon: the program blobforged, master and worker in one.
+noinst_LIBRARIES += libblobforge-daemon.a
+libblobforge_daemon_a_SOURCES = \
+	src/daemon/breaker.c src/daemon/breaker.h \
+	src/daemon/instance.c src/daemon/instance.h \
+	src/daemon/ipc.c src/daemon/ipc.h \
+	src/daemon/lease.c src/daemon/lease.h src/daemon/lease_private.h \
+	src/daemon/lease_keeper.c src/daemon/lease_open.c src/daemon/lease_slot.c \
+	src/daemon/master.c src/daemon/master.h \
+	src/daemon/missing.c \
+	src/daemon/patrol.c src/daemon/patrol.h \
+	src/daemon/pid1.c src/daemon/pid1.h \
+	src/daemon/post.c src/daemon/post.h \
+	src/daemon/slot.c src/daemon/slot.h src/daemon/slot_private.h \
+	src/daemon/slot_job.c \
+	src/daemon/children.c src/daemon/children.h \
+	src/daemon/worker.c src/daemon/worker.h
+sbin_PROGRAMS += blobforged
+blobforged_SOURCES = src/daemon/main.c
+blobforged_LDADD = libblobforge-daemon.a $(BF_LIBS)

@@ -1,0 +1,264 @@
+/* See lease.h: what happens before the first claim. Blocking, outside any fiber. */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/exitcode.h"
+#include "base/log.h"
+#include "daemon/lease_private.h"
+#include "janitor/janitor.h"
+#include "queue/gate.h"
+#include "store/store_settings.h"
+
+#define RETRY_MS 1000
+#define RETRY_MAX_MS 30000
+
+struct opening {
+    struct lease *lease;
+    struct queue queue; /* on the real store */
+    struct fleet fleet;
+    int64_t began_boot_ms, backoff_ms;
+};
+
+/* Waits before another try. false: told to end, or --until-empty and the patience is over. */
+static bool wait_for_store(struct opening *opening, const char *why)
+{
+    struct lease *lease = opening->lease;
+    int64_t now = clock_boot_ms(lease->clock);
+    int64_t until = now + rng_jitter(lease->rng, opening->backoff_ms, 25);
+    struct post *post;
+
+    lease_set_hold(lease, HOLD_STORE, why);
+    if (lease->options->until_empty &&
+        now - opening->began_boot_ms >= lease->pace.store_patience_ms)
+        return false;
+    opening->backoff_ms =
+        opening->backoff_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : opening->backoff_ms * 2;
+    while ((now = clock_boot_ms(lease->clock)) < until) {
+        struct pollfd pfd = {.fd = mailbox_fd(lease->options->inbox), .events = POLLIN};
+        if (poll(&pfd, 1, (int)(until - now)) > 0) {
+            while ((post = post_take(lease->options->inbox)) != NULL) {
+                if (post_type(post) == POST_MODE)
+                    lease->mode = post->mode;
+                else if (post_type(post) == POST_PACE)
+                    lease->pace = post->pace;
+                post_release(post);
+            }
+            if (lease->mode == CLAIM_DRAINING)
+                return false;
+        }
+    }
+    return true;
+}
+
+static int gave_up(struct opening *opening, char *text, char **text_r)
+{
+    if (opening->lease->mode == CLAIM_DRAINING) {
+        free(text);
+        opening->lease->finished = true;
+        return EXITCODE_OK;
+    }
+    *text_r = text;
+    return EXITCODE_UNAVAILABLE;
+}
+
+/* The first request: are we let in at all? */
+static int ask_entry(struct opening *opening, char **text_r)
+{
+    char key[KEY_SIZE];
+
+    for (;;) {
+        struct store_op op;
+        char *text;
+        bool refused;
+
+        store_op_init(&op, STORE_GET, key_registry(&opening->queue.keys, "config.json", key));
+        store_run(opening->queue.store, &op, 1);
+        if (op.status == STORE_OK || op.status == STORE_NOT_FOUND) {
+            store_op_release(&op);
+            return 0;
+        }
+        refused = op.http_status_r == 401 || op.http_status_r == 403;
+        text = mem_strdup(op.error == NULL ? store_status_name(op.status) : op.error);
+        store_op_release(&op);
+        if (refused) {
+            *text_r = text;
+            return EXITCODE_NOPERM;
+        }
+        if (!wait_for_store(opening, text))
+            return gave_up(opening, text, text_r);
+        free(text);
+    }
+}
+
+static struct store *open_another(void *arg)
+{
+    const struct lease_options *options = arg;
+    struct store *store = NULL;
+    char *error = NULL;
+
+    if (store_settings_open(options->settings, clock_system(), rng_system(), false, &store,
+                            &error) != STORE_OPEN_OK)
+        store = NULL;
+    free(error);
+    return store;
+}
+
+static int ask_gate(struct opening *opening, char **text_r)
+{
+    const struct lease_options *options = opening->lease->options;
+    struct gate_opener opener = {open_another, (void *)options};
+
+    if (!options->remote)
+        return 0;
+    if (strcmp(settings_text(options->settings, SETTING_S3_CONDITIONAL_WRITES), "soft") == 0) {
+        log_event(LOG_WARNING, "gate",
+                  LOG_S("msg", "s3_conditional_writes = soft: the store is not asked; two workers "
+                               "may convert one job and the later result wins"));
+        return 0;
+    }
+    for (;;) {
+        struct gate_report report;
+        char *text;
+        enum gate_verdict verdict;
+
+        gate_check(&opening->queue, &opener, &report);
+        verdict = report.verdict;
+        text = mem_strdup(report.reason == NULL ? "the gate gives no reason" : report.reason);
+        log_event(verdict == GATE_FIT ? LOG_INFO : LOG_WARNING, "gate",
+                  LOG_S("verdict", verdict == GATE_FIT     ? "fit"
+                                   : verdict == GATE_UNFIT ? "unfit"
+                                                           : "unreachable"),
+                  LOG_S("msg", report.reason));
+        gate_report_release(&report);
+        if (verdict == GATE_FIT) {
+            free(text);
+            return 0;
+        }
+        if (verdict == GATE_UNFIT) {
+            *text_r = text;
+            return EXITCODE_GATE;
+        }
+        if (!wait_for_store(opening, text))
+            return gave_up(opening, text, text_r);
+        free(text);
+    }
+}
+
+static int read_fleet(struct opening *opening, char **text_r)
+{
+    struct lease *lease = opening->lease;
+    char *error = NULL;
+
+    switch (fleet_refresh(&opening->queue, &opening->fleet, &opening->queue.limits, &error)) {
+    case QUEUE_FATAL:
+        if (opening->fleet.format > FLEET_FORMAT) {
+            *text_r = error;
+            return EXITCODE_GATE;
+        }
+        break;
+    case QUEUE_OK:
+    case QUEUE_NONE:
+        break;
+    case QUEUE_BUSY:
+    case QUEUE_LOST:
+    case QUEUE_CANCEL:
+    case QUEUE_EXPIRED:
+    case QUEUE_DAMAGED:
+    case QUEUE_UNKNOWN:
+    case QUEUE_AGAIN:
+        break;
+    }
+    if (error != NULL)
+        log_event(LOG_WARNING, "store_error", LOG_S("msg", error));
+    free(error);
+    lease->fleet = opening->fleet;
+    return 0;
+}
+
+/* Crashed runs of ours on this host: their jobs are failed now, not after the stale timeout. */
+static int recover(struct opening *opening, char **text_r)
+{
+    const struct lease_options *options = opening->lease->options;
+
+    while (options->old_count > 0) {
+        struct janitor_report report = {0};
+        char *error = NULL;
+        enum queue_result result = janitor_recover_own(&opening->queue, options->old_incarnations,
+                                                       options->old_count, &report, &error);
+        if (result == QUEUE_OK || result == QUEUE_NONE) {
+            free(error);
+            if (report.recovered + report.buried + report.healed > 0)
+                log_event(LOG_WARNING, "recover", LOG_I("jobs", report.recovered),
+                          LOG_I("buried", report.buried), LOG_I("healed", report.healed),
+                          LOG_S("msg", "an earlier run of this daemon ended without notice"));
+            return 0;
+        }
+        if (error == NULL)
+            error = mem_strdup(queue_result_name(result));
+        if (!wait_for_store(opening, error))
+            return gave_up(opening, error, text_r);
+        free(error);
+    }
+    return 0;
+}
+
+static void on_notice(void *arg, const char *event, const char *hash, const char *text)
+{
+    log_event(LOG_WARNING, event, LOG_JOB(hash), LOG_S("msg", text));
+}
+
+static void queue_init(struct lease *lease, struct queue *queue, struct store *store)
+{
+    const struct lease_options *options = lease->options;
+
+    memset(queue, 0, sizeof(*queue));
+    queue->store = store;
+    queue->clock = lease->clock;
+    queue->rng = lease->rng;
+    queue->limits = lease->local_limits;
+    queue->identity.worker = options->worker_id;
+    queue->identity.incarnation = options->incarnation;
+    queue->identity.host = options->host;
+    queue->identity.pid = getpid();
+    queue->notice = on_notice;
+}
+
+int lease_open(struct lease *lease, struct store *store, char **text_r)
+{
+    struct opening opening = {
+        .lease = lease, .began_boot_ms = clock_boot_ms(lease->clock), .backoff_ms = RETRY_MS};
+    int status;
+
+    queue_limits_default(&lease->local_limits);
+    lease->local_limits.retry_base_ms = lease->pace.retry_base_ms;
+    lease->local_limits.retry_max_ms = lease->pace.retry_max_ms;
+    queue_init(lease, &opening.queue, store);
+    if (!keys_init(&opening.queue.keys, lease->options->prefix)) {
+        *text_r = mem_strdup("prefix: not usable in keys; give one without '//', '.' or '..'");
+        store_close(store);
+        return EXITCODE_CONFIG;
+    }
+    status = ask_entry(&opening, text_r);
+    if (status == 0 && !lease->finished)
+        status = ask_gate(&opening, text_r);
+    if (status == 0 && !lease->finished)
+        status = read_fleet(&opening, text_r);
+    if (status == 0 && !lease->finished && lease_card_is_foreign(lease, &opening.queue, text_r))
+        status = EXITCODE_RUNNING;
+    if (status == 0 && !lease->finished)
+        status = recover(&opening, text_r);
+    if (lease->hold == HOLD_STORE && status == 0)
+        lease_set_hold(lease, HOLD_NONE, NULL);
+    if (lease->options->opened != NULL)
+        lease->options->opened();
+    lease->store = store_fiber_open(store);
+    lease->queue = opening.queue;
+    lease->queue.store = lease->store;
+    lease->picker_queue = lease->queue;
+    lease->keeper_queue = lease->queue;
+    lease->candidates = candidates_create(&lease->picker_queue);
+    return status;
+}

@@ -1,0 +1,104 @@
+/* What the lease thread's files share: lease.c (loop), lease_slot.c (a slot's fiber), lease_open.c
+ * (start-up), lease_keeper.c (upkeep). */
+#ifndef BF_DAEMON_LEASE_PRIVATE_H
+#define BF_DAEMON_LEASE_PRIVATE_H
+
+#include "base/fiber.h"
+#include "daemon/lease.h"
+#include "queue/candidates.h"
+#include "queue/fleet.h"
+#include "store/store_fiber.h"
+
+struct lease;
+
+/* A fiber and what it waits for, when it is not the store. */
+struct sleeper {
+    struct fiber *fiber;
+    bool sleeping;
+    bool woken;
+    int64_t until_boot_ms;
+};
+
+struct lease_slot {
+    struct lease *lease;
+    int64_t number;
+    struct sleeper sleeper;
+    bool ready;         /* its worker is idle and offered */
+    bool retiring;      /* ends when it holds nothing */
+    struct queue queue; /* its own view: a fiber at a time */
+    /* the attempt */
+    struct attempt_host host;
+    bool busy; /* from before the claim's first request to ATTEMPT_OVER */
+    bool held; /* claim is held */
+    int64_t seq;
+    struct claim claim;
+    struct post *events, **events_tail; /* of this seq, oldest first */
+    bool stop;                          /* STOP is due */
+    bool killed;                        /* KILLED came */
+    struct record_attempt *killed_record;
+    bool unanswered;
+};
+
+struct lease_counters {
+    uint64_t completed, failed, buried, lost, given_back, cancelled;
+};
+
+struct lease {
+    const struct lease_options *options;
+    struct clock *clock;
+    struct rng *rng;
+    struct store *store; /* fibers' view of it */
+    struct queue queue;  /* limits as of now; slots copy it */
+    struct queue_limits local_limits;
+    struct pace pace;
+    struct candidates *candidates;
+    struct fleet fleet;
+    struct queue picker_queue; /* candidates' */
+    struct lease_slot **slots;
+    size_t slot_count;
+    int64_t last_seq; /* numbers attempts, over all slots */
+    struct sleeper keeper;
+    struct queue keeper_queue;
+    enum claim_mode mode;
+    bool finished;        /* nothing is left (--until-empty): no more claims, end */
+    bool picking;         /* a fiber is choosing a candidate */
+    bool keeper_alone;    /* the keeper wants no claim under way */
+    size_t claiming;      /* fibers between choosing and knowing */
+    int64_t look_boot_ms; /* the queue was found empty: not before then */
+    int64_t poll_now_ms;  /* back-off */
+    bool look_due;        /* pages are to be forgotten before the next look */
+    enum hold hold;
+    int64_t store_retry_boot_ms, store_backoff_ms, store_bad_since_boot_ms;
+    int64_t disk_checked_boot_ms;
+    struct lease_counters counters;
+    int end_status;
+    char *end_text;
+};
+
+/* Sets the running fiber aside until it is woken or the time has come (INT64_MAX: no time). */
+void lease_sleep(struct lease *lease, struct sleeper *sleeper, int64_t until_boot_ms);
+void lease_wake(struct sleeper *sleeper);
+void lease_wake_all(struct lease *lease);
+
+/* Why nothing is claimed: tells the main thread and the log when it changes. */
+void lease_set_hold(struct lease *lease, enum hold hold, const char *text);
+/* A step of the protocol could not be done for the store: back-off, said once. */
+void lease_store_trouble(struct lease *lease, const char *error);
+void lease_store_fine(struct lease *lease);
+/* Ends the thread once nothing is held. Takes ownership of text. The first word counts. */
+void lease_finish(struct lease *lease, int status, char *text);
+
+void lease_slot_start(struct lease *lease, int64_t number);
+size_t lease_held(const struct lease *lease);
+void lease_slot_post(struct lease_slot *slot, struct post *post); /* takes ownership */
+void lease_slot_free(struct lease_slot *slot);
+
+/* Gate, card, recovery. OK: 0; else an exit status with *text_r. Blocks; before any fiber. */
+int lease_open(struct lease *lease, struct store *store, char **text_r);
+
+void lease_keeper_body(void *arg);
+void lease_write_card(struct lease *lease, struct queue *queue, const char *status);
+/* A live card of our id from another host: *text_r says so. */
+bool lease_card_is_foreign(struct lease *lease, struct queue *queue, char **text_r);
+
+#endif

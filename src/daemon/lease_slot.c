@@ -1,0 +1,459 @@
+/* See lease.h: a slot's fiber, from waiting for a job to the end of its attempt. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/exitcode.h"
+#include "base/human.h"
+#include "base/log.h"
+#include "convert/slot.h"
+#include "daemon/lease_private.h"
+
+#define DISK_CHECK_MS 1000
+
+/* ---- events ---- */
+
+void lease_slot_post(struct lease_slot *slot, struct post *post)
+{
+    if (!slot->busy || post->seq != slot->seq) {
+        post_release(post);
+        return;
+    }
+    if (post_type(post) == POST_KILLED) {
+        slot->killed = true;
+        slot->killed_record = post->event.record;
+        post->event.record = NULL;
+        post_release(post);
+    } else {
+        post->message.next = NULL;
+        *slot->events_tail = post;
+        slot->events_tail = (struct post **)&post->message.next;
+    }
+    lease_wake(&slot->sleeper);
+}
+
+static struct post *take_event(struct lease_slot *slot)
+{
+    struct post *post = slot->events;
+
+    if (post == NULL)
+        return NULL;
+    slot->events = (struct post *)post->message.next;
+    if (slot->events == NULL)
+        slot->events_tail = &slot->events;
+    return post;
+}
+
+static void drop_events(struct lease_slot *slot)
+{
+    struct post *post;
+
+    while ((post = take_event(slot)) != NULL)
+        post_release(post);
+    if (slot->killed_record != NULL) {
+        record_attempt_release(slot->killed_record);
+        free(slot->killed_record);
+        slot->killed_record = NULL;
+    }
+    slot->killed = slot->stop = false;
+}
+
+/* ---- the attempt's host ---- */
+
+static struct post *slot_post(const struct lease_slot *slot, enum post_type type)
+{
+    struct post *post = post_create(type);
+
+    post->slot = slot->number;
+    post->seq = slot->seq;
+    return post;
+}
+
+static void host_start(struct attempt_host *host, const struct claim *claim,
+                       const struct store_grant *grant)
+{
+    struct lease_slot *slot = CONTAINER_OF(host, struct lease_slot, host);
+    struct post *post = slot_post(slot, POST_START);
+
+    memcpy(post->hash, claim->hash, sizeof(post->hash));
+    memcpy(post->claim, claim->id, sizeof(post->claim));
+    post->attempt = claim->attempt;
+    post->conversion_timeout_ms = slot->queue.limits.conversion_timeout_ms;
+    post->started_boot_ms = clock_boot_ms(slot->lease->clock);
+    post_grant_copy(&post->grant, grant);
+    slot->ready = false;
+    post_send(slot->lease->options->to_main, post);
+}
+
+static void host_wait(struct attempt_host *host, int64_t until_boot_ms,
+                      struct attempt_event *event_r)
+{
+    struct lease_slot *slot = CONTAINER_OF(host, struct lease_slot, host);
+    struct post *post;
+
+    memset(event_r, 0, sizeof(*event_r));
+    for (;;) {
+        if (slot->stop) {
+            slot->stop = false;
+            event_r->kind = ATTEMPT_EVENT_STOP;
+            return;
+        }
+        post = take_event(slot);
+        if (post != NULL) {
+            *event_r = post->event;
+            memset(&post->event, 0, sizeof(post->event));
+            post_release(post);
+            return;
+        }
+        if (clock_boot_ms(slot->lease->clock) >= until_boot_ms) {
+            event_r->kind = ATTEMPT_EVENT_NONE;
+            return;
+        }
+        lease_sleep(slot->lease, &slot->sleeper, until_boot_ms);
+    }
+}
+
+static void host_publish(struct attempt_host *host, const struct store_grant *grant)
+{
+    struct lease_slot *slot = CONTAINER_OF(host, struct lease_slot, host);
+    struct post *post = slot_post(slot, POST_PUBLISH);
+
+    post_grant_copy(&post->grant, grant);
+    log_event(LOG_DEBUG, "publish", LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
+              LOG_CLAIM(slot->claim.id));
+    post_send(slot->lease->options->to_main, post);
+}
+
+static void host_kill(struct attempt_host *host, struct record_attempt **record_r)
+{
+    struct lease_slot *slot = CONTAINER_OF(host, struct lease_slot, host);
+
+    post_send(slot->lease->options->to_main, slot_post(slot, POST_KILL));
+    while (!slot->killed)
+        lease_sleep(slot->lease, &slot->sleeper, INT64_MAX);
+    *record_r = slot->killed_record;
+    slot->killed_record = NULL;
+    slot->killed = false;
+}
+
+static void host_unanswered(struct attempt_host *host, bool unanswered)
+{
+    struct lease_slot *slot = CONTAINER_OF(host, struct lease_slot, host);
+
+    slot->unanswered = unanswered;
+    log_event(unanswered ? LOG_WARNING : LOG_INFO, unanswered ? "store_error" : "store_ok",
+              LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
+              LOG_S("msg", unanswered ? "renewals go unanswered: the converter runs on"
+                                      : "renewals are answered again"));
+}
+
+/* ---- may we claim ---- */
+
+/* Below min_free_space nothing is claimed. Looked at once a second at most. */
+static bool disk_is_low(struct lease *lease)
+{
+    int64_t now = clock_boot_ms(lease->clock), free_bytes;
+    char *text;
+
+    if (lease->pace.min_free_bytes <= 0 && lease->hold != HOLD_DISK)
+        return false;
+    if (lease->disk_checked_boot_ms != 0 && now - lease->disk_checked_boot_ms < DISK_CHECK_MS)
+        return lease->hold == HOLD_DISK;
+    lease->disk_checked_boot_ms = now;
+    if (!slot_free_bytes(lease->options->work_dir, &free_bytes) ||
+        free_bytes >= lease->pace.min_free_bytes) {
+        if (lease->hold == HOLD_DISK)
+            lease_set_hold(lease, HOLD_NONE, NULL);
+        return false;
+    }
+    text = mem_printf("no claims: %lld bytes free in work_dir, min_free_space is %lld; make room "
+                      "or lower it",
+                      (long long)free_bytes, (long long)lease->pace.min_free_bytes);
+    if (lease->hold == HOLD_NONE)
+        lease_set_hold(lease, HOLD_DISK, text);
+    free(text);
+    return true;
+}
+
+/* When this slot may look for a job: now (0), not before a time, or only when woken (INT64_MAX). */
+static int64_t claim_due(struct lease_slot *slot)
+{
+    struct lease *lease = slot->lease;
+    int64_t now = clock_boot_ms(lease->clock);
+
+    if (!slot->ready || lease->mode != CLAIM_ON || lease->picking || lease->keeper_alone)
+        return INT64_MAX;
+    if (lease->hold == HOLD_STORE && lease->store_retry_boot_ms > now)
+        return lease->store_retry_boot_ms;
+    if (lease->look_boot_ms > now)
+        return lease->look_boot_ms;
+    if (disk_is_low(lease))
+        return now + DISK_CHECK_MS;
+    return 0;
+}
+
+static bool slot_is_over(const struct lease_slot *slot)
+{
+    return slot->retiring || slot->lease->finished || slot->lease->mode == CLAIM_DRAINING;
+}
+
+/* ---- choosing ---- */
+
+/* Everything is asleep: the next look comes after the back-off, or when a job's back-off ends. */
+static void queue_is_empty(struct lease *lease, int64_t next_due_server_ms)
+{
+    int64_t wait_ms, due_ms;
+
+    lease->poll_now_ms = lease->poll_now_ms == 0 ? lease->pace.poll_ms : lease->poll_now_ms * 2;
+    if (lease->poll_now_ms > lease->pace.poll_max_ms)
+        lease->poll_now_ms = lease->pace.poll_max_ms;
+    wait_ms = rng_jitter(lease->rng, lease->poll_now_ms, 10);
+    due_ms = next_due_server_ms - store_server_ms(lease->store, lease->clock);
+    if (next_due_server_ms > 0 && due_ms < wait_ms)
+        wait_ms = due_ms < 10 ? 10 : due_ms;
+    lease->look_boot_ms = clock_boot_ms(lease->clock) + wait_ms;
+    lease->look_due = true;
+}
+
+/* --until-empty: nothing to claim and nothing in our hands; is it the end? */
+static void maybe_finish(struct lease *lease)
+{
+    bool empty = false;
+    char *error = NULL;
+
+    if (!lease->options->until_empty || lease_held(lease) > 0 || lease->claiming > 0)
+        return;
+    switch (candidates_all_empty(lease->candidates, &empty, &error)) {
+    case QUEUE_OK:
+        if (empty)
+            lease_finish(lease, EXITCODE_OK, NULL);
+        break;
+    case QUEUE_NONE:
+    case QUEUE_BUSY:
+    case QUEUE_LOST:
+    case QUEUE_CANCEL:
+    case QUEUE_EXPIRED:
+    case QUEUE_DAMAGED:
+    case QUEUE_UNKNOWN:
+    case QUEUE_AGAIN:
+    case QUEUE_FATAL:
+        lease_store_trouble(lease, error == NULL ? "store gives no answer" : error);
+        break;
+    }
+    free(error);
+}
+
+/* One fiber at a time: the pages are shared. true: *candidate_r is to be tried. */
+static bool choose(struct lease_slot *slot, struct candidate *candidate_r)
+{
+    struct lease *lease = slot->lease;
+    int64_t next_due_ms = 0;
+    char *error = NULL;
+    bool found = false;
+
+    lease->picking = true;
+    if (lease->look_due)
+        candidates_refresh(lease->candidates);
+    lease->look_due = false;
+    switch (candidates_next(lease->candidates, candidate_r, &next_due_ms, &error)) {
+    case QUEUE_OK:
+        found = true;
+        lease->poll_now_ms = 0;
+        lease->look_boot_ms = 0;
+        lease_store_fine(lease);
+        break;
+    case QUEUE_NONE:
+        lease_store_fine(lease);
+        queue_is_empty(lease, next_due_ms);
+        maybe_finish(lease);
+        break;
+    case QUEUE_BUSY:
+    case QUEUE_LOST:
+    case QUEUE_CANCEL:
+    case QUEUE_EXPIRED:
+    case QUEUE_DAMAGED:
+    case QUEUE_UNKNOWN:
+    case QUEUE_AGAIN:
+    case QUEUE_FATAL:
+        lease_store_trouble(lease, error == NULL ? "store gives no answer" : error);
+        break;
+    }
+    free(error);
+    lease->picking = false;
+    lease_wake_all(lease);
+    return found;
+}
+
+static bool take(struct lease_slot *slot, const struct candidate *candidate)
+{
+    struct lease *lease = slot->lease;
+    char *error = NULL;
+    bool taken = false;
+
+    slot->queue = lease->queue;
+    slot->busy = true;
+    slot->seq = ++lease->last_seq;
+    lease->claiming++;
+    switch (queue_claim(&slot->queue, candidate, slot->number, &slot->claim, &error)) {
+    case QUEUE_OK:
+        taken = true;
+        break;
+    case QUEUE_BUSY:
+    case QUEUE_NONE:
+        break;
+    case QUEUE_DAMAGED:
+        log_event(LOG_WARNING, "claim", LOG_I("slot", slot->number), LOG_JOB(candidate->hash),
+                  LOG_S("msg", error));
+        break;
+    case QUEUE_LOST:
+    case QUEUE_CANCEL:
+    case QUEUE_EXPIRED:
+    case QUEUE_UNKNOWN:
+    case QUEUE_AGAIN:
+    case QUEUE_FATAL:
+        lease_store_trouble(lease, error == NULL ? "store gives no answer" : error);
+        break;
+    }
+    lease->claiming--;
+    slot->held = taken;
+    slot->busy = taken;
+    if (!taken)
+        drop_events(slot);
+    free(error);
+    return taken;
+}
+
+/* ---- running ---- */
+
+static void write_end(const struct lease_slot *slot, const struct attempt_report *report,
+                      int64_t began_boot_ms)
+{
+    static const char *const events[] = {"done", "fail", "bury", "giveback", "cancel", "lost"};
+    enum log_level level = LOG_INFO;
+
+    if (report->end == ATTEMPT_END_FAILED || report->end == ATTEMPT_END_BURIED ||
+        report->end == ATTEMPT_END_LOST)
+        level = LOG_WARNING;
+    /* "done" is the accepted result of this attempt; another's, seen, gets a word of its own */
+    log_event(level,
+              report->end == ATTEMPT_END_DONE && !report->result_ours ? "publish"
+                                                                      : events[report->end],
+              LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
+              LOG_I("attempt", slot->claim.attempt), LOG_CLAIM(slot->claim.id),
+              LOG_S("cause", cause_name(report->cause)),
+              LOG_MS("seconds", clock_boot_ms(slot->lease->clock) - began_boot_ms),
+              LOG_S("msg", report->end == ATTEMPT_END_DONE && !report->result_ours
+                               ? "another result stands; this one was dropped"
+                               : report->error));
+}
+
+static void count_end(struct lease_counters *counters, enum attempt_end end)
+{
+    switch (end) {
+    case ATTEMPT_END_DONE:
+        counters->completed++;
+        return;
+    case ATTEMPT_END_FAILED:
+        counters->failed++;
+        return;
+    case ATTEMPT_END_BURIED:
+        counters->failed++;
+        counters->buried++;
+        return;
+    case ATTEMPT_END_GIVEN_BACK:
+        counters->given_back++;
+        return;
+    case ATTEMPT_END_CANCELLED:
+        counters->cancelled++;
+        return;
+    case ATTEMPT_END_LOST:
+        counters->lost++;
+        return;
+    }
+}
+
+static void run(struct lease_slot *slot)
+{
+    struct lease *lease = slot->lease;
+    struct attempt_report report = {0};
+    int64_t began = clock_boot_ms(lease->clock);
+    struct post *over;
+
+    log_event(LOG_INFO, "claim", LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
+              LOG_I("attempt", slot->claim.attempt), LOG_CLAIM(slot->claim.id));
+    attempt_run(&slot->queue, &slot->claim, &slot->host, &report);
+    write_end(slot, &report, began);
+    count_end(&lease->counters, report.end);
+    over = slot_post(slot, POST_ATTEMPT_OVER);
+    over->end = report.end;
+    over->cause = report.cause;
+    if (slot->ready) { /* START was never sent: the worker is still ours to use */
+        post_release(over);
+    } else {
+        post_send(lease->options->to_main, over);
+    }
+    slot->held = false;
+    claim_release_memory(&slot->claim);
+    memset(&slot->claim, 0, sizeof(slot->claim));
+    drop_events(slot);
+    slot->busy = false;
+    if (lease->options->until_empty && lease_held(lease) == 0)
+        lease->look_boot_ms = 0; /* it may have been the last */
+    /* What is given back may be claimed at once, by us too: not in a busy loop. */
+    if (report.end == ATTEMPT_END_GIVEN_BACK && !slot_is_over(slot)) {
+        int64_t until = clock_boot_ms(lease->clock) + lease->pace.poll_ms;
+        while (clock_boot_ms(lease->clock) < until && !slot_is_over(slot))
+            lease_sleep(lease, &slot->sleeper, until);
+    }
+    if (report.end != ATTEMPT_END_DONE)
+        lease->look_due = true;
+    attempt_report_release(&report);
+}
+
+static void slot_body(void *arg)
+{
+    struct lease_slot *slot = arg;
+    struct lease *lease = slot->lease;
+
+    while (!slot_is_over(slot)) {
+        struct candidate candidate;
+        int64_t due = claim_due(slot);
+        if (due != 0) {
+            lease_sleep(lease, &slot->sleeper, due);
+            continue;
+        }
+        if (choose(slot, &candidate) && !slot_is_over(slot) && take(slot, &candidate))
+            run(slot);
+    }
+}
+
+void lease_slot_start(struct lease *lease, int64_t number)
+{
+    struct lease_slot *slot = mem_alloc(sizeof(*slot));
+    size_t need = (size_t)number + 1;
+
+    if (need > lease->slot_count) {
+        lease->slots = mem_resize(lease->slots, need, sizeof(*lease->slots));
+        while (lease->slot_count < need)
+            lease->slots[lease->slot_count++] = NULL;
+    }
+    slot->lease = lease;
+    slot->number = number;
+    slot->events_tail = &slot->events;
+    slot->host.start = host_start;
+    slot->host.wait = host_wait;
+    slot->host.publish = host_publish;
+    slot->host.kill = host_kill;
+    slot->host.unanswered = host_unanswered;
+    lease->slots[number] = slot;
+    slot->sleeper.fiber = fiber_create(slot_body, slot);
+    slot->sleeper.sleeping = true; /* run_due() begins it */
+    lease_wake(&slot->sleeper);
+}
+
+void lease_slot_free(struct lease_slot *slot)
+{
+    drop_events(slot);
+    fiber_destroy(slot->sleeper.fiber);
+    free(slot);
+}

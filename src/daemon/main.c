@@ -1,0 +1,330 @@
+/* blobforged: options, settings, and the way into the master or (with the internal -x) a worker.
+ *
+ * Runs in the foreground only. Exit statuses are those of blobforged(8); every end but a good one
+ * says why on standard error in one line. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/exitcode.h"
+#include "base/human.h"
+#include "base/log.h"
+#include "base/quote.h"
+#include "convert/command.h"
+#include "daemon/instance.h"
+#include "daemon/master.h"
+#include "daemon/pid1.h"
+#include "daemon/worker.h"
+#include "queue/identity.h"
+#include "queue/keys.h"
+#include "store/store_settings.h"
+
+#include "config.h"
+
+#define CONFIG_FILE BF_SYSCONFDIR "/blobforge/blobforge.conf"
+
+enum {
+    OPTION_UNTIL_EMPTY = 256,
+    OPTION_PID1,
+    OPTION_VERSION,
+    OPTION_HELP
+};
+
+struct options {
+    const char *file; /* NULL: the system's, if there is one */
+    char **sets;      /* NAME=VALUE, in their order; -n and -i among them */
+    size_t set_count;
+    int verbose;
+    bool check, print, until_empty, pid1, version, help, worker;
+};
+
+static void complain(const char *text)
+{
+    fprintf(stderr, "blobforged: %s\n", text);
+}
+
+/* Takes ownership of `set`. */
+static void add_set(struct options *options, char *set)
+{
+    options->sets = mem_resize(options->sets, options->set_count + 1, sizeof(*options->sets));
+    options->sets[options->set_count++] = set;
+}
+
+static bool read_options(int argc, char **argv, struct options *options_r)
+{
+    static const struct option longs[] = {
+        {"until-empty", no_argument, NULL, OPTION_UNTIL_EMPTY},
+        {"pid1", no_argument, NULL, OPTION_PID1},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+
+    memset(options_r, 0, sizeof(*options_r));
+    while ((c = getopt_long(argc, argv, "n:f:i:o:tTvx:", longs, NULL)) != -1) {
+        switch (c) {
+        case 'n':
+            add_set(options_r, mem_printf("slots=%s", optarg));
+            break;
+        case 'i':
+            add_set(options_r, mem_printf("instance=%s", optarg));
+            break;
+        case 'o':
+            add_set(options_r, mem_strdup(optarg));
+            break;
+        case 'f':
+            options_r->file = optarg;
+            break;
+        case 't':
+            options_r->check = true;
+            break;
+        case 'T':
+            options_r->print = true;
+            break;
+        case 'v':
+            options_r->verbose++;
+            break;
+        case 'x':
+            options_r->worker = strcmp(optarg, "worker") == 0;
+            if (!options_r->worker)
+                return false;
+            break;
+        case OPTION_UNTIL_EMPTY:
+            options_r->until_empty = true;
+            break;
+        case OPTION_PID1:
+            options_r->pid1 = true;
+            break;
+        case OPTION_VERSION:
+            options_r->version = true;
+            break;
+        case OPTION_HELP:
+            options_r->help = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    if (optind < argc) {
+        char *name = quote_name(argv[optind]);
+        fprintf(stderr, "blobforged: %s: takes no operands; `blobforged --help` says more\n", name);
+        free(name);
+        return false;
+    }
+    return true;
+}
+
+static void print_help(void)
+{
+    puts("usage: blobforged [-tTv] [-f FILE] [-i INSTANCE] [-n SLOTS] [-o NAME=VALUE] ...\n"
+         "                  [--until-empty] [--pid1]\n"
+         "Converts the documents of a bucket, in the foreground; see blobforged(8).\n"
+         "\n"
+         "  -n SLOTS       conversions at a time (default: number of cores)\n"
+         "  -f FILE        configuration file instead of " CONFIG_FILE "\n"
+         "  -i INSTANCE    name of this daemon on this host (default: main)\n"
+         "  -o NAME=VALUE  sets a setting; may be repeated\n"
+         "  -t             checks the configuration and ends\n"
+         "  -T             prints the settings and where they come from, and ends\n"
+         "  -v             logs more; may be repeated\n"
+         "  --until-empty  ends when no job is left\n"
+         "  --pid1         first process of a container: reaps orphans, hands signals on\n"
+         "  --version, --help");
+}
+
+/* ---- settings ---- */
+
+/* What the loader does not know: the converter's words, the store's URL, the prefix in keys. */
+static bool check_settings(const struct settings *settings, char **error_r)
+{
+    struct command command;
+    struct keys keys;
+    enum command_result parsed =
+        command_parse(settings_text(settings, SETTING_CONVERTER), &command);
+    char *prefix;
+    bool usable;
+
+    command_release(&command);
+    if (parsed != COMMAND_OK) {
+        *error_r =
+            mem_printf("converter: %s; see blobforge-converter(7)", command_result_text(parsed));
+        return false;
+    }
+    prefix = store_settings_prefix(settings, error_r);
+    if (prefix == NULL)
+        return false;
+    usable = keys_init(&keys, prefix);
+    free(prefix);
+    if (!usable)
+        *error_r = mem_strdup("prefix: not usable in keys; give one without '//', '.' or '..'");
+    return usable;
+}
+
+/* All sources in their order. NULL with *error_r. */
+static struct settings *load_settings(void *arg, char **error_r)
+{
+    const struct options *options = arg;
+    struct settings *settings = settings_create();
+    bool loaded;
+
+    *error_r = NULL;
+    loaded = settings_load_file(settings, options->file == NULL ? CONFIG_FILE : options->file,
+                                options->file != NULL, error_r) &&
+             settings_load_env(settings, error_r);
+    for (size_t i = 0; loaded && i < options->set_count; i++)
+        loaded = settings_set_option(settings, options->sets[i], error_r);
+    if (loaded && check_settings(settings, error_r))
+        return settings;
+    settings_destroy(settings);
+    return NULL;
+}
+
+static void print_settings(const struct settings *settings)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+        struct buf value = BUF_INIT;
+        setting_print(settings, id, &value);
+        printf("%s = %s  # %s\n", setting_name(id), buf_text(&value),
+               setting_origin_name(settings_origin(settings, id)));
+        buf_release(&value);
+    }
+}
+
+static bool set_up_log(const struct settings *settings, const struct options *options)
+{
+    enum log_level level = LOG_INFO;
+
+    if (log_level_parse(settings_text(settings, SETTING_LOG_LEVEL), &level) && options->verbose > 0)
+        level = LOG_DEBUG;
+    log_set_level(level);
+    log_set_json(strcmp(settings_text(settings, SETTING_LOG_FORMAT), "json") == 0);
+    return log_open(settings_text(settings, SETTING_LOG_FILE));
+}
+
+/* ---- running ---- */
+
+/* Keys lie in our memory: no core file, no tracing by others of our user. */
+static void protect_memory(void)
+{
+    struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+static int run_master(struct settings *settings, const struct options *options, char **error_r)
+{
+    char *worker_id = identity_daemon_id(settings_text(settings, SETTING_WORKER_ID),
+                                         settings_text(settings, SETTING_RUN_DIR),
+                                         settings_text(settings, SETTING_INSTANCE));
+    char *host = identity_host();
+    char lease_incarnation[INCARNATION_SIZE], janitor_incarnation[INCARNATION_SIZE];
+    const char *ours[] = {lease_incarnation, janitor_incarnation};
+    const char *before[INCARNATIONS_MAX];
+    struct incarnations incarnations;
+    struct master_options master;
+    bool orderly = false;
+    int status;
+
+    identity_incarnation(rng_system(), lease_incarnation);
+    identity_incarnation(rng_system(), janitor_incarnation);
+    status =
+        incarnations_remember(settings, worker_id, ours, ARRAY_LEN(ours), &incarnations, error_r);
+    if (status == 0) {
+        for (size_t i = 0; i < incarnations.count; i++)
+            before[i] = incarnations.all[i];
+        log_event(LOG_INFO, "start", LOG_S("id", worker_id), LOG_I("pid", getpid()),
+                  LOG_S("version", PACKAGE_VERSION));
+        master = (struct master_options){.settings = settings,
+                                         .reload = load_settings,
+                                         .reload_arg = (void *)options,
+                                         .worker_id = worker_id,
+                                         .host = host,
+                                         .lease_incarnation = lease_incarnation,
+                                         .janitor_incarnation = janitor_incarnation,
+                                         .old_incarnations = before,
+                                         .old_count = incarnations.count,
+                                         .until_empty = options->until_empty};
+        status = master_run(&master, &orderly, error_r);
+        if (orderly)
+            incarnations_forget(settings, worker_id, ours, ARRAY_LEN(ours));
+    }
+    free(worker_id);
+    free(host);
+    return status;
+}
+
+static int run_daemon(struct settings *settings, const struct options *options)
+{
+    struct instance *instance = NULL;
+    char *note = NULL, *error = NULL;
+    int status = instance_enter(settings, &instance, &note, &error);
+
+    if (status == 0 && !set_up_log(settings, options)) {
+        error =
+            mem_printf("cannot open log_file: %s; choose another or \"stderr\"", strerror(errno));
+        status = EXITCODE_CANTCREAT;
+    }
+    if (status == 0) {
+        if (note != NULL)
+            log_event(LOG_WARNING, "start", LOG_S("msg", note));
+        protect_memory();
+        status = run_master(settings, options, &error);
+    }
+    if (status != 0 && error != NULL)
+        complain(error);
+    free(error);
+    free(note);
+    instance_leave(instance);
+    return status;
+}
+
+int main(int argc, char **argv, char **envp)
+{
+    struct options options;
+    struct settings *settings;
+    char *error = NULL;
+    int status = EXITCODE_OK;
+
+    instance_note_environment(envp);
+    setproctitle_init(argc, argv, envp);
+    umask(0027);
+    if (!read_options(argc, argv, &options))
+        return EXITCODE_USAGE;
+    if (options.worker)
+        return worker_main();
+    if (options.help || options.version) {
+        if (options.help)
+            print_help();
+        else
+            puts("blobforged " PACKAGE_VERSION);
+        return EXITCODE_OK;
+    }
+    settings = load_settings(&options, &error);
+    if (settings == NULL) {
+        complain(error == NULL ? "configuration: cannot be read" : error);
+        return EXITCODE_CONFIG;
+    }
+    if (options.print) {
+        print_settings(settings);
+        return EXITCODE_OK;
+    }
+    if (options.check) {
+        printf("configuration is fine\n");
+        return EXITCODE_OK;
+    }
+    if (options.pid1 && !pid1_split(&status))
+        return status;
+    /* Settings live as long as the process: a thread that hangs in the store may still look. */
+    return run_daemon(settings, &options);
+}

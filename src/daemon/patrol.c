@@ -1,0 +1,128 @@
+/* See patrol.h: the janitor's thread. */
+#include "daemon/patrol.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "janitor/janitor.h"
+#include "queue/fleet.h"
+
+#define THREAD_STACK (512 * 1024)
+
+static void on_notice(void *arg, const char *event, const char *hash, const char *text)
+{
+    log_event(LOG_INFO, event, LOG_JOB(hash), LOG_S("msg", text));
+}
+
+/* Waits until `boot_ms`. false: told to end. */
+static bool rest(const struct patrol_options *options, struct clock *clock, int64_t boot_ms,
+                 struct queue_limits *local)
+{
+    int64_t now;
+
+    while ((now = clock_boot_ms(clock)) < boot_ms) {
+        struct pollfd pfd = {.fd = mailbox_fd(options->inbox), .events = POLLIN};
+        struct post *post;
+        int64_t left = boot_ms - now;
+        if (poll(&pfd, 1, left > INT32_MAX ? INT32_MAX : (int)left) <= 0)
+            continue;
+        while ((post = post_take(options->inbox)) != NULL) {
+            bool end = post_type(post) == POST_END;
+            if (post_type(post) == POST_PACE) {
+                local->retry_base_ms = post->pace.retry_base_ms;
+                local->retry_max_ms = post->pace.retry_max_ms;
+                boot_ms = 0; /* the interval may be another now */
+            }
+            post_release(post);
+            if (end)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void refresh_limits(struct queue *queue, struct fleet *fleet,
+                           const struct queue_limits *local)
+{
+    struct queue_limits limits = *local;
+    char *error = NULL;
+    enum queue_result result = fleet_refresh(queue, fleet, &limits, &error);
+
+    if (result == QUEUE_OK || result == QUEUE_NONE)
+        queue->limits = limits;
+    free(error);
+}
+
+static void pass(struct janitor *janitor)
+{
+    struct janitor_report report = {0};
+    char *error = NULL;
+    enum queue_result result = janitor_pass(janitor, &report, &error);
+
+    if (result != QUEUE_OK && result != QUEUE_NONE)
+        log_event(LOG_WARNING, "janitor",
+                  LOG_S("msg", error == NULL ? queue_result_name(result) : error));
+    if (report.recovered + report.requeued + report.buried + report.healed + report.pruned +
+            report.errors >
+        0)
+        log_event(LOG_INFO, "janitor", LOG_I("recovered", report.recovered),
+                  LOG_I("requeued", report.requeued), LOG_I("buried", report.buried),
+                  LOG_I("healed", report.healed), LOG_I("pruned", report.pruned),
+                  LOG_I("errors", report.errors));
+    free(error);
+}
+
+static void *patrol_thread(void *arg)
+{
+    const struct patrol_options *options = arg;
+    struct clock *clock = clock_system();
+    struct queue queue = {.store = options->store,
+                          .clock = clock,
+                          .rng = rng_system(),
+                          .identity = {.worker = options->worker_id,
+                                       .incarnation = options->incarnation,
+                                       .host = options->host,
+                                       .pid = getpid()},
+                          .notice = on_notice};
+    struct queue_limits local;
+    struct fleet fleet = {0};
+    struct janitor *janitor;
+    struct post *post;
+    int64_t next;
+
+    queue_limits_default(&local);
+    local.retry_base_ms = options->pace.retry_base_ms;
+    local.retry_max_ms = options->pace.retry_max_ms;
+    queue.limits = local;
+    if (keys_init(&queue.keys, options->prefix)) { /* else the lease thread has said so */
+        janitor = janitor_create(&queue);
+        do {
+            next = clock_boot_ms(clock) + atomic_load(options->interval_ms);
+            refresh_limits(&queue, &fleet, &local);
+            pass(janitor);
+        } while (rest(options, clock, next, &local));
+        janitor_destroy(janitor);
+    }
+    store_close(options->store);
+    post = post_create(POST_ENDED);
+    post->status = -1;
+    post_send(options->to_main, post);
+    return NULL;
+}
+
+bool patrol_start(const struct patrol_options *options, pthread_t *thread_r)
+{
+    pthread_attr_t attr;
+    int error;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, THREAD_STACK);
+    error = pthread_create(thread_r, &attr, patrol_thread, (void *)options);
+    pthread_attr_destroy(&attr);
+    errno = error;
+    return error == 0;
+}

@@ -1,0 +1,57 @@
+/* See pid1.h. */
+#include "daemon/pid1.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/exitcode.h"
+
+static const int handed_on[] = {SIGTERM, SIGINT,   SIGQUIT, SIGHUP, SIGUSR1,
+                                SIGUSR2, SIGWINCH, SIGTTIN, SIGTTOU};
+
+/* true: the daemon itself has ended. */
+static bool reap(pid_t daemon, int *status_r)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != daemon)
+            continue;
+        *status_r = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        return true;
+    }
+    return false;
+}
+
+bool pid1_split(int *status_r)
+{
+    sigset_t set, before;
+    siginfo_t info;
+    pid_t daemon;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    for (size_t i = 0; i < ARRAY_LEN(handed_on); i++)
+        sigaddset(&set, handed_on[i]);
+    sigprocmask(SIG_BLOCK, &set, &before);
+    daemon = fork();
+    if (daemon == 0) {
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        prctl(PR_SET_PDEATHSIG, SIGQUIT);
+        return true;
+    }
+    *status_r = EXITCODE_OSERR;
+    if (daemon < 0)
+        return false;
+    for (;;) {
+        int signo = sigwaitinfo(&set, &info);
+        if (signo == SIGCHLD && reap(daemon, status_r))
+            return false;
+        if (signo > 0 && signo != SIGCHLD)
+            kill(daemon, signo);
+    }
+}
