@@ -94,6 +94,9 @@
 #define RET(t)  (((t)-1) & 7)
 #define CHG(t)  ((((t)-1) >> 3) & 7)
 #define OVER(t) ((((t)-1) >> 6) & 1)
+/* One bit stands for both of `over`: only a reconversion names a result, only a retry a dead record. */
+#define OVERO(t) (USER == 2 && OVER(t))
+#define OVERD(t) (USER != 2 && OVER(t))
 /* lock content: 0 = absent, else claim + 8*claim it was first taken from + 64*beat (parity) + 128*cancel mark */
 #define CLM(l)    ((l) & 7)
 #define FROM(l)   (((l) >> 3) & 7)
@@ -116,6 +119,7 @@ byte T = 1, L, F, D, O;
 byte amb = AMB, crash = CRASH, nclaim = 1;
 bool lt; byte lop, la, lb;              /* one delayed request */
 byte gone;                               /* bit c: claim c was taken over or released: its DELETEs have expired */
+byte taken;                              /* bit c: claim c's lock was taken over */
 byte deadc;                              /* bit c: owner of claim c is dead or gave up */
 byte hi;                                 /* highest count seen */
 byte claims;                             /* worker locks that came into being */
@@ -148,7 +152,9 @@ inline apply(op, a, b, res) {
         :: op == L_INM -> if :: L == 0 -> L = a; claims++ :: else -> res = PRE fi
         :: op == L_CAS ->
            if
-           :: L && L == a -> gone = (EXPDEL && CLM(L) != CLM(b) -> gone | (1 << CLM(L)) : gone); L = b
+           :: L && L == a ->
+              taken = (CLM(L) != CLM(b) -> taken | (1 << CLM(L)) : taken);
+              gone = (EXPDEL && CLM(L) != CLM(b) -> gone | (1 << CLM(L)) : gone); L = b
            :: else -> res = PRE
            fi
         :: op == L_PUT ->
@@ -194,12 +200,12 @@ inline sure(op, a, b, res) {
 /* bury: a dead record stands that the marker does not name */
 inline bury(e, res) {
 #ifdef M_UNCONDD
-    sure(D_PUT, 1 + (e > 64), 0, res)
+    sure(D_PUT, 1 + OVERD(e), 0, res)
 #else
     do
-    :: D == 0 -> sure(D_INM, 1 + (e > 64), 0, res)
-    :: e > 64 && D == 1 -> sure(D_CAS, 1, 2, res)
-    :: D && !(e > 64 && D == 1) -> break
+    :: D == 0 -> sure(D_INM, 1 + OVERD(e), 0, res)
+    :: OVERD(e) && D == 1 -> sure(D_CAS, 1, 2, res)
+    :: D && !(OVERD(e) && D == 1) -> break
     od
 #endif
 }
@@ -238,20 +244,20 @@ end:
     if :: CHG(e) == c -> goto idle :: else fi;          /* charged for this very claim: the lock was taken over */
 #endif
 #ifdef M_NOHEAD
-    assert(!(O && !(OVER(e) && O == 1)));              /* 6: a finished job is not converted again */
+    assert(!(O && !(OVERO(e) && O == 1)));              /* 6: a finished job is not converted again */
 #else
 #ifdef M_ERRABSENT
     /* the HEAD was answered with an error, and that was taken for "not there" */
-    if :: true -> assert(!(O && !(OVER(e) && O == 1))) :: O && !(OVER(e) && O == 1) -> goto finish fi;
+    if :: true -> assert(!(O && !(OVERO(e) && O == 1))) :: O && !(OVERO(e) && O == 1) -> goto finish fi;
 #else
     if
-    :: O && !(OVER(e) && O == 1) -> goto finish         /* HEAD result: a leftover marker */
+    :: O && !(OVERO(e) && O == 1) -> goto finish         /* HEAD result: a leftover marker */
     :: else
     fi;
 #endif
 #endif
     if
-    :: (RET(e) > 0 || OVER(e)) && D && !(OVER(e) && D == 1) -> goto finish       /* HEAD dead, only for a marker with a past */
+    :: (RET(e) > 0 || OVER(e)) && D && !(OVERD(e) && D == 1) -> goto finish       /* HEAD dead, only for a marker with a past */
     :: else
     fi;
     d_step { runs++; if :: V1 == 0 && USER == 0 && CONDDEL -> assert(runs <= MAXR + 1 + free) :: else fi }
@@ -304,9 +310,9 @@ succeed:
 #ifdef M_412ISDONE
     :: OVER(e) -> sure(O_CAS, 1, 2, res)                /* and takes its 412 for a result */
 #else
-    :: OVER(e) && O == 1 -> sure(O_CAS, 1, 2, res)
+    :: OVERO(e) && O == 1 -> sure(O_CAS, 1, 2, res)
 #endif
-    :: else -> sure(O_INM, 1 + (e > 64), 0, res)
+    :: else -> sure(O_INM, 1 + OVERO(e), 0, res)
     fi;
 #ifndef M_412ISDONE
     if :: O -> skip :: else -> goto succeed fi;         /* a 412 does not prove that a result is there: read */
@@ -325,7 +331,7 @@ cancelled:
     goto release;
 fail:
     if
-    :: D && !(OVER(e) && D == 1) -> goto finish         /* dead already: a late marker */
+    :: D && !(OVERD(e) && D == 1) -> goto finish         /* dead already: a late marker */
     :: else
     fi;
     if
@@ -373,11 +379,11 @@ end:
 again:
     e = T;
     if
-    :: O && !(e && OVER(e) && O == 1) -> if :: e -> sure(T_DEL, e, c, res) :: else fi; goto release
+    :: O && !(e && OVERO(e) && O == 1) -> if :: e -> sure(T_DEL, e, c, res) :: else fi; goto release
     :: else
     fi;
     if
-    :: D && !(e && OVER(e) && D == 1) -> if :: e -> sure(T_DEL, e, c, res) :: else fi; goto release
+    :: D && !(e && OVERD(e) && D == 1) -> if :: e -> sure(T_DEL, e, c, res) :: else fi; goto release
     :: else
     fi;
     if
@@ -387,15 +393,16 @@ again:
 #ifndef M_NOCHARGEID
     if :: CHG(e) == o -> goto release :: else fi;       /* this claim is charged already */
 #endif
+#ifdef M_NOCOUNT
+    goto release;                                       /* a lost attempt costs nothing: a poison job never dies */
+#endif
 #ifdef M_EARLYREL
     sure(L_DEL, c + 8*o, 0, res);
 #endif
+    assert(taken & (1 << CLM(l)));                      /* rule: no charge without a takeover or a failure */
     if
     :: RET(e) >= MAXR -> bury(e, res); MAYCRASH; sure(T_DEL, e, c, res)
     :: else ->
-#ifdef M_NOCOUNT
-       goto release;                                    /* a lost attempt costs nothing: a poison job never dies */
-#endif
        send(T_CAS, e, MK(RET(e) + 1, o, OVER(e)), res);
        if
        :: res == OK
