@@ -12,7 +12,7 @@
 #include "ingest/file.h"
 #include "ingest/ingest.h"
 
-#define CREW_FILES_MAX 192
+#define CREW_FILES_MAX 320
 #define CREW_THREADS_MAX 16
 
 struct crew;

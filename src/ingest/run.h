@@ -9,7 +9,7 @@
 
 /* Files that go through the store together: enough that a round trip is shared, few enough that
  * the hashing threads have files to go on with meanwhile. */
-#define BATCH_MAX 64
+#define BATCH_MAX 128
 /* Batches in a row that came to nothing before the run gives up. */
 #define STORE_FAILURES_MAX 3
 
