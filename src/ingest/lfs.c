@@ -65,7 +65,7 @@ bool lfs_pointer_parse(const void *bytes, size_t len, struct lfs_pointer *pointe
         if (!has_version) { /* always the first line */
             if (!value_is(text, key_len, "version"))
                 return false;
-            for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+            for (size_t i = 0; i < ARRAY_LEN(versions); i++)
                 has_version |= value_is(value, value_len, versions[i]);
             if (!has_version)
                 return false;

@@ -1,6 +1,7 @@
 # Tests of ingest.
 check_PROGRAMS += tests/ingest/test_ingest
 TESTS += tests/ingest/test_ingest
+THREAD_TESTS += tests/ingest/test_ingest
 tests_ingest_test_ingest_SOURCES = tests/ingest/main.c \
 	tests/ingest/support.c tests/ingest/support.h \
 	tests/ingest/walk_test.c tests/ingest/parts_test.c \
