@@ -295,6 +295,7 @@ static void place_init(struct place *place, struct s3_http *http,
                        const struct s3_http_config *config)
 {
     CURL *easy = curl_easy_init();
+    const char *ca_file = config->ca_file != NULL ? config->ca_file : getenv("AWS_CA_BUNDLE");
     if (easy == NULL)
         abort();
     place->http = http;
@@ -328,8 +329,8 @@ static void place_init(struct place *place, struct s3_http *http,
     SET(easy, CURLOPT_SEEKDATA, place);
     SET(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     SET(easy, CURLOPT_XFERINFODATA, place);
-    if (config->ca_file != NULL)
-        SET(easy, CURLOPT_CAINFO, config->ca_file);
+    if (ca_file != NULL && ca_file[0] != '\0')
+        SET(easy, CURLOPT_CAINFO, ca_file);
 }
 
 struct s3_http *s3_http_create(const struct s3_http_config *config, struct clock *clock)

@@ -34,7 +34,8 @@ struct s3_http_config {
     int connections;            /* requests at a time, and connections kept: 1 to 1024 */
     int64_t connect_timeout_ms; /* name look-up, TCP and TLS together */
     int64_t stall_timeout_ms;   /* below 1 kB/s for so long: given up. Whole seconds count */
-    const char *ca_file;        /* PEM file of trusted certificates; NULL: the system's */
+    const char *ca_file;        /* PEM file of trusted certificates; NULL: that of AWS_CA_BUNDLE, or
+                                   the system's */
 };
 
 enum s3_http_outcome {

@@ -13,6 +13,7 @@ enum {
     BACKOFF_LAST_MS = 10 * 1000,
     BACKOFF_JITTER_PERCENT = 50,
     RETRY_AFTER_MAX_S = 30,
+    PROBE_END_MS = 2000,
     STREAM_REPEATS_MAX = 5,          /* of a transfer without a deadline */
     PART_SIZE_MIN = 5 * 1024 * 1024, /* S3 API, "Amazon S3 multipart upload limits" */
 };
@@ -269,6 +270,7 @@ static void on_answer(void *arg, struct s3_http_answer *answer)
         .kind = op->kind, .cond = op->cond, .outcome = answer->outcome, .status = answer->status};
     struct s3_verdict verdict;
 
+    LIST_REMOVE(task, flying);
     meter_sending(task, answer);
     learn_clock(task, answer->date_ms);
     if (task->leg == S3_LEG_ABORT) { /* best effort; the result is what failed before */
@@ -315,7 +317,9 @@ static void send_task(struct s3_task *task)
         }
     }
     task->sent_wall_ms = clock_wall_ms(task->s3->clock);
-    if (!s3_task_send(task, on_answer, limit_ms))
+    if (s3_task_send(task, on_answer, limit_ms))
+        LIST_INSERT_HEAD(&task->s3->flying, task, flying);
+    else
         fail(task);
 }
 
@@ -410,11 +414,28 @@ static void free_tasks(struct s3_task *task)
     }
 }
 
+/* The probe's object is removed, if the server answers soon: a command that wrote one record would
+ * leave one behind each time. */
+static void end_probe(struct s3_store *s3)
+{
+    int64_t end_ms = clock_boot_ms(s3->clock) + PROBE_END_MS;
+
+    while (s3->probe != NULL && clock_boot_ms(s3->clock) < end_ms)
+        (void)s3_turn(s3, 100, -1);
+}
+
 static void s3_close(struct store *store)
 {
     struct s3_store *s3 = CONTAINER_OF(store, struct s3_store, base);
+    struct s3_task *task;
 
+    end_probe(s3);
     s3_http_destroy(s3->http);
+    while ((task = LIST_FIRST(&s3->flying)) != NULL) {
+        LIST_REMOVE(task, flying);
+        task->next = NULL;
+        free_tasks(task);
+    }
     s3_signer_destroy(s3->signer);
     if (s3->own_creds)
         s3_creds_source_destroy(s3->creds);
@@ -562,6 +583,7 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
     copy_options(s3, options);
     s3_list_init(&s3->ready);
     s3_list_init(&s3->held);
+    LIST_INIT(&s3->flying);
     s3->own_creds = options->creds == NULL;
     s3->creds = s3->own_creds ? s3_creds_source_create() : options->creds;
     s3->signer = s3_signer_create(s3->region, "s3");

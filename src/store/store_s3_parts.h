@@ -6,6 +6,8 @@
 #ifndef BF_STORE_STORE_S3_PARTS_H
 #define BF_STORE_STORE_S3_PARTS_H
 
+#include <sys/queue.h>
+
 #include "s3/s3_http.h"
 #include "s3/s3_sign.h"
 #include "s3/s3_xml.h"
@@ -36,6 +38,7 @@ enum {
 
 struct s3_task {
     struct s3_task *next;
+    LIST_ENTRY(s3_task) flying; /* while a request of it is under way */
     struct s3_store *s3;
     struct store_batch *batch; /* NULL: the probe's */
     struct store_op *op;
@@ -75,8 +78,9 @@ struct s3_store {
     int64_t patience_ms, part_size;
     struct s3_task_list ready, held;
     struct s3_task *delayed; /* by due_ms */
-    struct s3_task *idle;    /* for reuse */
-    uint64_t ended;          /* batches that have ended: wait() returns when it moves */
+    LIST_HEAD(, s3_task) flying;
+    struct s3_task *idle; /* for reuse */
+    uint64_t ended;       /* batches that have ended: wait() returns when it moves */
     bool etag_form_known;
     struct s3_probe *probe; /* the probe of the ETag form under way */
     struct buf scratch;     /* query of the request being made */

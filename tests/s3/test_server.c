@@ -18,10 +18,13 @@ static const struct transfer_limits limits = {.connect_timeout_ms = 10000,
 /* A key of the running test's own, so that tests run beside each other. */
 static const char *own_key(const char *name)
 {
-    char id[17];
+    static char keys[4][128]; /* a test asks for two at most */
+    static int next;
+    char id[17], *key = keys[next++ % 4];
 
     rng_hex(rng_system(), 8, id);
-    return mem_printf("pdf/test-%s/%s", id, name);
+    snprintf(key, sizeof(keys[0]), "pdf/test-%s/%s", id, name);
+    return key;
 }
 
 static enum store_status put_text(struct store *store, const char *key, const char *text,
@@ -277,6 +280,7 @@ static int publish(const struct store_grant *grant, int fd)
 
     if (error != NULL)
         puts(error);
+    free(error);
     return status;
 }
 
@@ -290,6 +294,8 @@ static int fetch(const struct store_grant *grant, int fd)
         (body.size != lseek(fd, 0, SEEK_END) || body.meta_count != 1 ||
          strcmp(body.meta[0].name, "claim") != 0 || strcmp(body.meta[0].value, "abc") != 0))
         status = 100;
+    transfer_body_release(&body);
+    free(error);
     return status;
 }
 
@@ -460,12 +466,14 @@ START_TEST(many_at_once)
         N = 300
     };
     static struct store_op ops[N];
+    static char keys[N][160];
     struct store *store = bucket_open();
     const char *base = own_key("many");
     uint64_t puts = store_meter(store)->requests[STORE_PUT];
 
     for (int i = 0; i < N; i++) {
-        store_op_init(&ops[i], STORE_PUT, mem_printf("%s/%03d", base, i));
+        snprintf(keys[i], sizeof(keys[i]), "%s/%03d", base, i);
+        store_op_init(&ops[i], STORE_PUT, keys[i]);
         ops[i].cond = STORE_IF_ABSENT;
         ops[i].body = ops[i].key;
         ops[i].body_len = strlen(ops[i].key);
