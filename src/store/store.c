@@ -149,6 +149,8 @@ void store_op_deliver(struct store_op *op, const void *bytes, size_t len)
         buf_append(&op->data, bytes, len);
     else if (!store_write_at(op->sink_fd, bytes, len, 0))
         store_op_fail(op, STORE_FATAL, "cannot write the body that was read: %s", strerror(errno));
+    else
+        (void)!ftruncate(op->sink_fd, (off_t)len); /* no file: nothing to cut */
 }
 
 void store_op_add_meta(struct store_op *op, const char *name, const char *value)

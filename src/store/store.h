@@ -108,7 +108,8 @@ struct store_op {
     const char *content_type;          /* PUT: may be NULL */
     const struct store_meta *put_meta; /* PUT: user metadata */
     size_t put_meta_count;
-    int sink_fd;      /* GET: >= 0: the body is written there from offset 0; -1: into `data` */
+    int sink_fd;      /* GET: >= 0: the body is written there from offset 0, and the file cut to its
+                         length; -1: into `data` */
     size_t max_bytes; /* GET: a larger body is STORE_FATAL ("too large"); 0: 16 MiB for memory, none
                          for sink_fd */
     const char *start_after; /* LIST: keys after this one (may be NULL) */

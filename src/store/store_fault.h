@@ -38,7 +38,8 @@ enum store_fault_kind {
     STORE_FAULT_LOST_ANSWER,  /* arrives and is done; the answer is lost. The same two */
     STORE_FAULT_DELAYED,  /* write: UNKNOWN now; it arrives, with its condition and expiry, after
                              delay_calls more operations of the net *and* delay_ms of the clock, or
-                             at  store_fault_net_land(). Read: AGAIN. grant_commit: as LOST_REQUEST */
+                             at  store_fault_net_land(). Read: AGAIN. grant_commit: as LOST_REQUEST
+                           */
     STORE_FAULT_REFUSED,  /* 409, 500, 503: nothing is done, but nobody can tell. As LOST_REQUEST,
                              with http_status_r */
     STORE_FAULT_NOT_SENT, /* provably: AGAIN for writes as well */

@@ -211,39 +211,52 @@ int fs_temp_create(struct fs_store *fs, char name_r[static FS_TEMP_SIZE])
     return fd;
 }
 
+/* Not between these two files; 0 comes from file systems that copy nothing and say no more. */
+static bool cannot_copy_range(ssize_t n)
+{
+    return n == 0 || (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+                                errno == EOPNOTSUPP || errno == EBADF || errno == EPERM));
+}
+
+static ssize_t copy_chunk(int from_fd, off_t from, int to_fd, off_t to, int64_t size, char *chunk)
+{
+    ssize_t n = pread(from_fd, chunk, size < COPY_BYTES ? (size_t)size : COPY_BYTES, from);
+
+    if (n == 0)
+        errno = EIO; /* shorter than it was */
+    if (n <= 0 || !store_write_at(to_fd, chunk, (size_t)n, to))
+        return -1;
+    return n;
+}
+
 /* `size` bytes of from_fd at `offset` to to_fd at 0. false with errno; EIO: shorter. */
 static bool copy_body(int from_fd, int64_t offset, int64_t size, int to_fd)
 {
-    off_t from = (off_t)offset, to = 0;
-    char *chunk = NULL;
-    bool done = true;
+    char *chunk = NULL; /* there once the kernel cannot copy by itself */
+    int64_t done = 0;
+    int error = 0;
 
-    while (done && size > 0) {
-        ssize_t n = -1;
+    while (done < size && error == 0) {
+        off_t from = (off_t)(offset + done), to = (off_t)done;
+        ssize_t n;
 
-        if (chunk == NULL)
-            n = copy_file_range(from_fd, &from, to_fd, &to, (size_t)size, 0);
-        if (n < 0 && (chunk != NULL || errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
-                      errno == EOPNOTSUPP || errno == EBADF || errno == EPERM)) {
-            if (chunk == NULL)
+        if (chunk == NULL) {
+            n = copy_file_range(from_fd, &from, to_fd, &to, (size_t)(size - done), 0);
+            if (cannot_copy_range(n)) {
                 chunk = mem_alloc(COPY_BYTES);
-            n = pread(from_fd, chunk, size < COPY_BYTES ? (size_t)size : COPY_BYTES, from);
-            if (n > 0) {
-                done = store_write_at(to_fd, chunk, (size_t)n, to);
-                from += n;
-                to += n;
+                continue;
             }
+        } else {
+            n = copy_chunk(from_fd, from, to_fd, to, size - done, chunk);
         }
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            errno = n < 0 ? errno : EIO;
-            done = false;
-        }
-        size -= n;
+        if (n > 0)
+            done += n;
+        else if (errno != EINTR)
+            error = errno;
     }
     free(chunk);
-    return done;
+    errno = error;
+    return error == 0;
 }
 
 bool fs_temp_stamp(struct fs_store *fs, struct store_op *op, int fd)
@@ -535,4 +548,6 @@ void fs_read_body(struct fs_store *fs, struct store_op *op, int fd)
         read_into_memory(fs, op, fd);
     else if (!copy_body(fd, 0, op->size_r, op->sink_fd))
         store_op_fail(op, STORE_FATAL, "cannot write the body that was read: %s", strerror(errno));
+    else
+        (void)!ftruncate(op->sink_fd, (off_t)op->size_r); /* no file: nothing to cut */
 }

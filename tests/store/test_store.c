@@ -1,4 +1,5 @@
-/* Runs the contract suite over the stores that need no server. */
+/* Runs the contract suite over the stores that need no server, or, with BLOBFORGE_TEST_STORE=URL,
+ * over that directory alone (of any file system): below a prefix of its own, which is emptied. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,20 @@ static void fs_end(void)
     free(directory);
 }
 
+static struct store *named_open(void)
+{
+    struct store_options options = {.allow_network_fs = true};
+    struct store *store;
+    char *error = NULL;
+
+    ck_assert_msg(store_open(getenv("BLOBFORGE_TEST_STORE"), &options, &store, &error) ==
+                      STORE_OPEN_OK,
+                  "%s", error);
+    return store;
+}
+
+static const struct subject named = {"named", NULL, named_open, NULL, "pdf/", false};
+
 static const struct subject all[] = {
     {"memory", mem_begin_plain, mem_open, mem_end, "", false},
     {"memory-strict", mem_begin_strict, mem_open, mem_end, "pdf/", false},
@@ -105,7 +120,10 @@ int main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
-    contract_add(suite, all, ARRAY_LEN(all));
+    if (getenv("BLOBFORGE_TEST_STORE") != NULL)
+        contract_add(suite, &named, 1);
+    else
+        contract_add(suite, all, ARRAY_LEN(all));
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
