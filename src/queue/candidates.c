@@ -161,17 +161,60 @@ static bool is_locked(struct candidates *c, const char *hash)
     return RB_FIND(locked_tree, &c->locked, &wanted) != NULL;
 }
 
-/* Pages older than a minute are forgotten; processing/ is listed anew with the first of new ones.
- */
+/* Gives each walk its run of lines. */
+static void divide_whole(struct candidates *c)
+{
+    char folder[KEY_SIZE];
+    size_t next = 0;
+
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
+        struct walk *walk = &c->walks[tier];
+
+        key_todo(&c->queue->keys, (enum tier)tier, "", folder);
+        while (next < c->whole.entry_count && strcmp(c->whole.entries[next].key, folder) < 0)
+            next++;
+        walk->whole_first = next;
+        while (next < c->whole.entry_count &&
+               strncmp(c->whole.entries[next].key, folder, strlen(folder)) == 0)
+            next++;
+        walk->whole_count = next - walk->whole_first;
+        walk->whole_turn = (size_t)rng_below(c->queue->rng, walk->whole_count);
+    }
+}
+
+static enum queue_result list_whole(struct candidates *c, char **error_r)
+{
+    char key[KEY_SIZE];
+    enum queue_result result;
+
+    key_todo(&c->queue->keys, TIER_DEFAULT, "", key); /* …/todo/3_normal/ */
+    key[strlen(key) - strlen(tier_name(TIER_DEFAULT)) - 1] = '\0';
+    store_op_release(&c->whole);
+    store_op_init(&c->whole, STORE_LIST, key);
+    result = step_read(c->queue, NULL, &c->whole, 1, error_r);
+    c->whole.key = "";
+    c->whole_fits = result == QUEUE_OK && !c->whole.more_r;
+    if (c->whole_fits)
+        divide_whole(c);
+    return result;
+}
+
+/* Pages older than a minute are forgotten; processing/ is listed anew with them, unless there is
+ * nothing to do. */
 static enum queue_result keep_fresh(struct candidates *c, char **error_r)
 {
     int64_t now = clock_boot_ms(c->queue->clock);
+    enum queue_result result;
 
     if (c->listed_boot_ms != 0 && now - c->listed_boot_ms < PAGE_AGE_MS)
         return QUEUE_OK;
     candidates_refresh(c);
-    c->listed_boot_ms = now > 0 ? now : 1;
-    return scan_folder(c->queue, SCAN_LOCK, add_locked, c, error_r);
+    result = list_whole(c, error_r);
+    if (result == QUEUE_OK && c->whole.entry_count > 0)
+        result = scan_folder(c->queue, SCAN_LOCK, add_locked, c, error_r);
+    if (result == QUEUE_OK)
+        c->listed_boot_ms = now > 0 ? now : 1;
+    return result;
 }
 
 /* ---- walking a tier ---- */

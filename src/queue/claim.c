@@ -485,20 +485,15 @@ enum queue_result claim_release(struct queue *queue, struct claim *claim, char *
         result = freshen(queue, claim, error_r);
     if (result != QUEUE_OK)
         return result;
-    memset(&evidence, 0, sizeof(evidence));
     key_lock(&queue->keys, claim->hash, key);
-    snprintf(evidence.key, sizeof(evidence.key), "%s", key);
-    memcpy(evidence.etag, claim->lock_etag, sizeof(evidence.etag));
-    evidence.date_ms = claim->answer_date_ms;
-    evidence.boot_ms = claim->answer_boot_ms;
+    evidence_of_claim(queue, claim, &evidence);
     result = step_delete(queue, claim, key, claim->lock_etag, &evidence, error_r);
     if (result != QUEUE_BUSY)
         return result;
     /* Not the body that we knew: a cancel mark or a late beat of ours, or another's lock. */
     result = claim_renew(queue, claim, error_r);
     if (result == QUEUE_OK || result == QUEUE_CANCEL) {
-        memcpy(evidence.etag, claim->lock_etag, sizeof(evidence.etag));
-        evidence.date_ms = 0;
+        evidence_of_claim(queue, claim, &evidence);
         result = step_delete(queue, claim, key, claim->lock_etag, &evidence, error_r);
     }
     return result == QUEUE_BUSY ? QUEUE_LOST : result;

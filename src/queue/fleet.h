@@ -11,13 +11,17 @@
 
 struct fleet {
     char config_etag[STORE_ETAG_SIZE], ours_etag[STORE_ETAG_SIZE];
-    int64_t read_boot_ms; /* 0: never */
+    int64_t read_boot_ms; /* last good read; 0: never (a zeroed struct begins) */
     int64_t format;
+    /* as last read; INT64_MIN: not set in the bucket */
+    int64_t max_retries, heartbeat_ms, config_stale_ms, conversion_timeout_ms;
+    int64_t stale_ms, retry_base_ms, retry_max_ms;
 };
+void fleet_init(struct fleet *fleet); /* nothing set */
 
-/* Reads both when due and lays them over *limits (which holds the local values). DAMAGED:
- * unreadable or out of bounds (stale timeout that does not hold three heartbeats and the margin):
- * *limits is untouched. FATAL with a format above FLEET_FORMAT. */
+/* Reads both when due and lays what was last read over *limits (which holds the local values).
+ * DAMAGED: unreadable or out of bounds (stale timeout that does not hold three heartbeats and the
+ * margin): *limits is untouched. FATAL with a format above FLEET_FORMAT. */
 enum queue_result fleet_refresh(struct queue *queue, struct fleet *fleet,
                                 struct queue_limits *limits, char **error_r) MUST_CHECK;
 

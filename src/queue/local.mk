@@ -5,11 +5,14 @@ libblobforge_a_SOURCES += \
 	src/queue/charge.c src/queue/charge.h \
 	src/queue/claim.c \
 	src/queue/failure.c \
-	src/queue/fleet.h \
+	src/queue/fleet.c src/queue/fleet.h \
 	src/queue/gate.h \
+	src/queue/heal.c src/queue/heal.h \
 	src/queue/history.c src/queue/history.h \
 	src/queue/identity.c src/queue/identity.h \
 	src/queue/keys.c src/queue/keys.h \
+	src/queue/move.c \
+	src/queue/orphan.c \
 	src/queue/publish.c \
 	src/queue/queue.c src/queue/queue.h \
 	src/queue/record.c src/queue/record.h \

@@ -104,6 +104,24 @@ bool sight_dead_stands(const struct sight *sight)
     return true;
 }
 
+enum job_state sight_state(const struct sight *sight, const struct claim *claim)
+{
+    bool locked =
+        sight_has(sight, SCAN_LOCK) && (claim == NULL || strcmp(sight->lock.claim, claim->id) != 0);
+
+    if (sight_result_stands(sight))
+        return JOB_DONE;
+    if (sight_dead_stands(sight))
+        return JOB_DEAD;
+    if (locked)
+        return JOB_PROCESSING;
+    if (sight_has(sight, SCAN_FAILED))
+        return JOB_FAILED;
+    if (sight_has_marker(sight) || sight_has(sight, SCAN_TODO_UNKNOWN))
+        return JOB_TODO;
+    return sight_has(sight, SCAN_RAW) ? JOB_RAW : JOB_UNKNOWN;
+}
+
 int64_t sight_count(const struct sight *sight, const char *but)
 {
     int64_t count = 0;
@@ -126,8 +144,9 @@ bool sight_charged(const struct sight *sight, const char *claim_id)
 }
 
 /* A record that changed since it was read is left: whoever changed it looks after it. */
-static enum queue_result clear_place(struct queue *queue, struct claim *claim, struct sight *sight,
-                                     unsigned place, struct evidence *evidence, char **error_r)
+enum queue_result sight_clear_place(struct queue *queue, struct claim *claim, struct sight *sight,
+                                    enum scan_place place, struct evidence *evidence,
+                                    char **error_r)
 {
     enum queue_result result;
 
@@ -147,14 +166,15 @@ enum queue_result sight_clear_markers(struct queue *queue, struct claim *claim, 
 
     for (unsigned place = 0; place <= SCAN_TODO_UNKNOWN && result == QUEUE_OK; place++)
         if (place != kept || kept == TIER_COUNT)
-            result = clear_place(queue, claim, sight, place, evidence, error_r);
+            result =
+                sight_clear_place(queue, claim, sight, (enum scan_place)place, evidence, error_r);
     return result;
 }
 
 enum queue_result sight_clear_failed(struct queue *queue, struct claim *claim, struct sight *sight,
                                      struct evidence *evidence, char **error_r)
 {
-    return clear_place(queue, claim, sight, SCAN_FAILED, evidence, error_r);
+    return sight_clear_place(queue, claim, sight, SCAN_FAILED, evidence, error_r);
 }
 
 enum queue_result sight_clear(struct queue *queue, struct claim *claim, struct sight *sight,
@@ -169,6 +189,6 @@ enum queue_result sight_clear(struct queue *queue, struct claim *claim, struct s
     if (result == QUEUE_OK)
         result = sight_clear_failed(queue, claim, sight, &evidence, error_r);
     if (result == QUEUE_OK && stands == SCAN_OUT)
-        result = clear_place(queue, claim, sight, SCAN_DEAD, &evidence, error_r);
+        result = sight_clear_place(queue, claim, sight, SCAN_DEAD, &evidence, error_r);
     return result;
 }

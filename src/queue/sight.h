@@ -7,6 +7,7 @@
 
 #include "queue/scan.h"
 #include "queue/step.h"
+#include "queue/view.h"
 
 struct sight {
     char hash[65];
@@ -36,6 +37,8 @@ unsigned sight_kept(const struct sight *sight);
 /* A result, a dead record stands that no marker overrides: the job is settled. */
 bool sight_result_stands(const struct sight *sight);
 bool sight_dead_stands(const struct sight *sight);
+/* The state by precedence; a lock counts only when it is another's than `claim`'s (NULL: any). */
+enum job_state sight_state(const struct sight *sight, const struct claim *claim);
 /* Highest count that markers and failed record tell; `but`: the failed record of this claim is left
  * out (it is about the attempt that is being counted). */
 int64_t sight_count(const struct sight *sight, const char *but);
@@ -49,6 +52,9 @@ enum queue_result sight_clear(struct queue *queue, struct claim *claim, struct s
 enum queue_result sight_clear_markers(struct queue *queue, struct claim *claim, struct sight *sight,
                                       unsigned kept, struct evidence *evidence,
                                       char **error_r) MUST_CHECK;
+enum queue_result sight_clear_place(struct queue *queue, struct claim *claim, struct sight *sight,
+                                    enum scan_place place, struct evidence *evidence,
+                                    char **error_r) MUST_CHECK;
 enum queue_result sight_clear_failed(struct queue *queue, struct claim *claim, struct sight *sight,
                                      struct evidence *evidence, char **error_r) MUST_CHECK;
 

@@ -64,6 +64,14 @@ void evidence_set(struct queue *queue, struct evidence *evidence, const char *ke
     evidence->boot_ms = clock_boot_ms(queue->clock);
 }
 
+void evidence_of_claim(struct queue *queue, const struct claim *claim, struct evidence *evidence)
+{
+    key_lock(&queue->keys, claim->hash, evidence->key);
+    memcpy(evidence->etag, claim->lock_etag, sizeof(evidence->etag));
+    evidence->date_ms = claim->answer_date_ms;
+    evidence->boot_ms = claim->answer_boot_ms;
+}
+
 /* ---- reads ---- */
 
 enum queue_result step_read(struct queue *queue, struct claim *claim, struct store_op *ops,

@@ -30,6 +30,9 @@ struct evidence {
 void evidence_set(struct queue *queue, struct evidence *evidence, const char *key,
                   const struct store_op *op);
 
+/* The held lock itself, as last answered: for what its holder may delete for that reason alone. */
+void evidence_of_claim(struct queue *queue, const struct claim *claim, struct evidence *evidence);
+
 /* Runs reads at once. OK: each of them is OK or NOT_FOUND. Answers are noted as the claim's (NULL:
  * none). */
 enum queue_result step_read(struct queue *queue, struct claim *claim, struct store_op *ops,

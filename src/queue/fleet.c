@@ -1,0 +1,144 @@
+/* See fleet.h: settings that live in the bucket. */
+#include "queue/fleet.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "queue/step.h"
+
+#define REFRESH_MS (60 * 1000)
+#define ABSENT INT64_MIN
+
+void fleet_init(struct fleet *fleet)
+{
+    memset(fleet, 0, sizeof(*fleet));
+    fleet->max_retries = fleet->heartbeat_ms = fleet->config_stale_ms = ABSENT;
+    fleet->conversion_timeout_ms = fleet->stale_ms = ABSENT;
+    fleet->retry_base_ms = fleet->retry_max_ms = ABSENT;
+}
+
+static int64_t get(struct json_object *object, const char *name, int64_t unit)
+{
+    int64_t value;
+
+    if (!json_get_int(object, name, &value) || value < -1000000000 || value > 1000000000)
+        return ABSENT;
+    return value * unit;
+}
+
+/* An object that is not there has no settings. DAMAGED: it cannot be read. */
+static enum queue_result parse(const struct store_op *op, struct json_object **object_r,
+                               char **error_r)
+{
+    *object_r = NULL;
+    if (op->status != STORE_OK || op->data.len == 0)
+        return QUEUE_OK;
+    if (json_parse(buf_text(&op->data), op->data.len, JSON_RECORD_MAX, object_r) == JSON_OK)
+        return QUEUE_OK;
+    step_error(error_r, "%s cannot be read; correct it with `blobforge config set`", op->key);
+    return QUEUE_DAMAGED;
+}
+
+static void take_config(struct fleet *fleet, struct json_object *object)
+{
+    fleet->max_retries = get(object, "max_retries", 1);
+    fleet->heartbeat_ms = get(object, "heartbeat_interval", 1000);
+    fleet->config_stale_ms = get(object, "stale_timeout_minutes", 60 * 1000);
+    fleet->conversion_timeout_ms = get(object, "conversion_timeout", 1000);
+}
+
+static void take_ours(struct fleet *fleet, struct json_object *object)
+{
+    fleet->format = get(object, "format", 1);
+    fleet->stale_ms = get(object, "stale_timeout", 1000);
+    fleet->retry_base_ms = get(object, "retry_base", 1000);
+    fleet->retry_max_ms = get(object, "retry_max", 1000);
+}
+
+static void take_etag(char etag[static STORE_ETAG_SIZE], const struct store_op *op)
+{
+    memcpy(etag, op->status == STORE_OK ? op->etag_r : "",
+           op->status == STORE_OK ? STORE_ETAG_SIZE : 1);
+}
+
+static enum queue_result read_both(struct queue *queue, struct fleet *fleet, char **error_r)
+{
+    char keys[2][KEY_SIZE];
+    struct json_object *config = NULL, *ours = NULL;
+    struct store_op ops[2];
+    enum queue_result result;
+
+    store_op_init(&ops[0], STORE_GET, key_registry(&queue->keys, "config.json", keys[0]));
+    store_op_init(&ops[1], STORE_GET, key_registry(&queue->keys, "blobforge.json", keys[1]));
+    result = step_read(queue, NULL, ops, 2, error_r);
+    if (result == QUEUE_OK)
+        result = parse(&ops[0], &config, error_r);
+    if (result == QUEUE_OK)
+        result = parse(&ops[1], &ours, error_r);
+    if (result == QUEUE_OK) {
+        take_config(fleet, config);
+        take_ours(fleet, ours);
+        take_etag(fleet->config_etag, &ops[0]);
+        take_etag(fleet->ours_etag, &ops[1]);
+    }
+    json_object_put(config);
+    json_object_put(ours);
+    store_op_release(&ops[0]);
+    store_op_release(&ops[1]);
+    return result;
+}
+
+static void lay(int64_t value, int64_t min, int64_t *limit)
+{
+    if (value != ABSENT)
+        *limit = value < min ? min : value;
+}
+
+static enum queue_result lay_over(const struct fleet *fleet, struct queue_limits *limits,
+                                  char **error_r)
+{
+    struct queue_limits laid = *limits;
+
+    lay(fleet->max_retries, 0, &laid.max_retries);
+    lay(fleet->heartbeat_ms, 1000, &laid.heartbeat_ms);
+    lay(fleet->config_stale_ms, 1, &laid.stale_ms);
+    lay(fleet->stale_ms, 1, &laid.stale_ms);
+    lay(fleet->conversion_timeout_ms, 0, &laid.conversion_timeout_ms);
+    lay(fleet->retry_base_ms, 0, &laid.retry_base_ms);
+    lay(fleet->retry_max_ms, 0, &laid.retry_max_ms);
+    if (laid.stale_ms < 3 * laid.heartbeat_ms + laid.margin_ms) {
+        step_error(
+            error_r,
+            "the fleet's stale timeout of %lld s does not hold three heartbeats of %lld s and "
+            "a margin of %lld s; raise stale_timeout or lower heartbeat_interval",
+            (long long)laid.stale_ms / 1000, (long long)laid.heartbeat_ms / 1000,
+            (long long)laid.margin_ms / 1000);
+        return QUEUE_DAMAGED;
+    }
+    *limits = laid;
+    return QUEUE_OK;
+}
+
+enum queue_result fleet_refresh(struct queue *queue, struct fleet *fleet,
+                                struct queue_limits *limits, char **error_r)
+{
+    int64_t now = clock_boot_ms(queue->clock);
+    enum queue_result read = QUEUE_OK, laid;
+
+    *error_r = NULL;
+    if (fleet->read_boot_ms == 0)
+        fleet_init(fleet);
+    if (fleet->read_boot_ms == 0 || now - fleet->read_boot_ms >= REFRESH_MS) {
+        read = read_both(queue, fleet, error_r);
+        if (read == QUEUE_OK)
+            fleet->read_boot_ms = now > 0 ? now : 1;
+    }
+    if (fleet->format != ABSENT && fleet->format > FLEET_FORMAT) {
+        step_error(error_r,
+                   "the bucket has format %lld, this program knows %d; install a newer one",
+                   (long long)fleet->format, FLEET_FORMAT);
+        return QUEUE_FATAL;
+    }
+    laid = lay_over(fleet, limits, error_r);
+    return read != QUEUE_OK ? read : laid;
+}
