@@ -74,12 +74,14 @@ static void side_add(struct side *s, const struct piece *p)
     }
 }
 
-static bool side_is_prose(const struct side *s)
+/* Narrow columns count when their baselines are `apart` from those of the other side: no table. */
+static bool side_is_prose(const struct side *s, bool apart)
 {
     if (s->solid > 0 && s->rows == 0) {
         return true;
     }
-    return s->rows >= 3 && s->words >= 3 * s->rows &&
+    return s->rows >= 3 &&
+           (s->words >= 3 * s->rows || (s->rows >= 6 && s->words * 10 >= 22 * s->rows && apart)) &&
            s->width_sum >= 0.5f * (float)s->rows * (s->x1 - s->x0);
 }
 
@@ -109,6 +111,31 @@ static float shared_baselines(const struct piece *at, uint32_t n, const struct g
     }
     right = right < left ? right : left;
     return right == 0 ? 0 : (float)shared / (float)right;
+}
+
+/* Are all pieces that end at the gutter short marks of the lines behind it: numbers of notes, of
+ * list items? */
+static bool only_marks_before(const struct piece *at, uint32_t n, const struct gutter *g)
+{
+    uint32_t marks = 0, others = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct piece *p = &at[i];
+        float mid = (p->box.y0 + p->box.y1) / 2;
+        bool mark = false;
+        if (p->kind != ITEM_LINE || mid <= g->y0 || mid >= g->y1 || p->box.x1 > g->x0 + 0.6f ||
+            p->box.x1 < g->x0 - p->size) {
+            continue;
+        }
+        for (uint32_t k = 0; k < n && p->words == 1 && box_width(p->box) < 2.5f * p->size && !mark;
+             k++) {
+            mark = at[k].box.x0 >= g->x1 - 0.6f && at[k].box.x0 < g->x1 + 2 * p->size &&
+                   fabsf(at[k].baseline - p->baseline) < 0.5f * p->size;
+        }
+        marks += mark;
+        others += !mark;
+    }
+    return marks > 0 && others == 0;
 }
 
 /* Looks at one white range of height [y0, y1] at x; keeps it in `best` when it is a better gutter.
@@ -141,6 +168,9 @@ static void gutter_try(const struct piece *at, uint32_t n, float x, float white,
     size_sum *= (float)rows / (float)(pieces > 0 ? pieces : 1);
     g.x0 = left.x1;
     g.x1 = right.x0;
+    if (only_marks_before(at, n, &g)) {
+        return;
+    }
     overlap = span_overlap(left.y0, left.y1, right.y0, right.y1);
     if (overlap <= size_sum / (float)rows * 1.2f) {
         return;
@@ -148,7 +178,8 @@ static void gutter_try(const struct piece *at, uint32_t n, float x, float white,
     top = left.y0 > right.y0 ? left.y0 : right.y0;
     bottom = left.y1 < right.y1 ? left.y1 : right.y1;
     if (prose) {
-        if (!side_is_prose(&left) || !side_is_prose(&right)) {
+        bool apart = left.rows >= 6 && right.rows >= 6 && shared_baselines(at, n, &g) < 0.5f;
+        if (!side_is_prose(&left, apart) || !side_is_prose(&right, apart)) {
             return;
         }
         if (g.x1 - g.x0 < 1.2f * size_sum / (float)rows && (left.rows < 4 || right.rows < 4)) {
@@ -209,51 +240,6 @@ static void gutter_try(const struct piece *at, uint32_t n, float x, float white,
     }
 }
 
-static bool crosses(const struct piece *at, uint32_t n, const struct gutter *g, float y0, float y1)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        float mid = (at[i].box.y0 + at[i].box.y1) / 2;
-        if (mid > g->y0 && mid < g->y1 && at[i].box.y0 < y1 && at[i].box.y1 > y0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Notes under both columns are read after both: where a white band crosses the columns and all text
- * below it is smaller, the columns end. */
-static void leave_notes_out(const struct piece *at, uint32_t n, struct gutter *g)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        float y = at[i].box.y0, above = 0, below = 0;
-        uint32_t above_n = 0, below_n = 0, left = 0, right = 0;
-        if (at[i].kind != ITEM_LINE || y <= g->y0 || y >= g->y1 ||
-            crosses(at, n, g, y - 0.7f * at[i].size, y - 0.01f)) {
-            continue;
-        }
-        for (uint32_t k = 0; k < n; k++) {
-            float mid = (at[k].box.y0 + at[k].box.y1) / 2;
-            if (at[k].kind != ITEM_LINE || mid <= g->y0 || mid >= g->y1) {
-                continue;
-            }
-            if (mid < y) {
-                above += at[k].size;
-                above_n++;
-            } else {
-                below += at[k].size;
-                below_n++;
-                left += at[k].box.x1 <= g->x0 + 0.6f;
-                right += at[k].box.x0 >= g->x1 - 0.6f;
-            }
-        }
-        if (above_n >= 4 && left >= 2 && right >= 2 &&
-            below / (float)below_n < 0.93f * above / (float)above_n) {
-            g->y1 = y - 0.3f * at[i].size;
-            return;
-        }
-    }
-}
-
 static bool gutter_find(const struct piece *at, uint32_t n, bool prose, struct gutter *best)
 {
     float done[MAX_CANDIDATES];
@@ -295,9 +281,6 @@ static bool gutter_find(const struct piece *at, uint32_t n, bool prose, struct g
                 top = at[k].box.y1 - 0.01f;
             }
         }
-    }
-    if (best->score > 0 && prose) {
-        leave_notes_out(at, n, best);
     }
     return best->score > 0;
 }
@@ -418,13 +401,34 @@ static uint32_t take_tables(struct page *page, struct piece *at, uint32_t n)
     return kept;
 }
 
+/* Index behind the last piece of a column's text, before the notes in smaller type at its foot. */
+static uint32_t notes_start(const struct page *page, const struct piece *at, uint32_t n)
+{
+    float above = 0, below = 0;
+    uint32_t start = n;
+
+    while (start > 0 && at[start - 1].kind == ITEM_LINE &&
+           (start == n || fabsf(at[start - 1].size - at[n - 1].size) < 0.4f)) {
+        start--;
+        below = at[start].size;
+    }
+    if (start < 2 || start == n || n - start > 60 || at[start].box.y0 < 0.4f * page->height ||
+        at[n - 1].box.y1 < 0.75f * page->height) {
+        return n;
+    }
+    for (uint32_t i = 0; i < start; i++) {
+        above += at[i].kind == ITEM_LINE ? at[i].size : below;
+    }
+    return below < 0.93f * above / (float)start ? start : n;
+}
+
 static void region_order(struct order_state *s, struct piece *at, uint32_t n, int depth,
                          bool tables_done)
 {
     struct gutter g;
     struct piece *part;
-    uint32_t counts[4] = {0}, starts[4];
-    bool found;
+    uint32_t counts[4] = {0}, starts[4] = {0}, notes[2];
+    bool found, prose;
 
     if (n == 0) {
         return;
@@ -435,6 +439,7 @@ static void region_order(struct order_state *s, struct piece *at, uint32_t n, in
         tables_done = true;
         found = depth < MAX_DEPTH && n > 3 && gutter_find(at, n, true, &g);
     }
+    prose = found;
     if (!found) {
         found = depth < MAX_DEPTH && n > 3 && gutter_find(at, n, false, &g);
     }
@@ -467,9 +472,15 @@ static void region_order(struct order_state *s, struct piece *at, uint32_t n, in
         leaf_emit(s, at, n);
         return;
     }
-    for (int i = 0; i < 4; i++) {
-        region_order(s, part + starts[i], counts[i], depth + 1, tables_done);
-    }
+    /* Notes under columns are read after both, so that the text goes on. */
+    notes[0] = prose ? notes_start(s->page, part + starts[1], counts[1]) : counts[1];
+    notes[1] = prose ? notes_start(s->page, part + starts[2], counts[2]) : counts[2];
+    region_order(s, part, counts[0], depth + 1, tables_done);
+    region_order(s, part + starts[1], notes[0], depth + 1, tables_done);
+    region_order(s, part + starts[2], notes[1], depth + 1, tables_done);
+    region_order(s, part + starts[1] + notes[0], counts[1] - notes[0], depth + 1, tables_done);
+    region_order(s, part + starts[2] + notes[1], counts[2] - notes[1], depth + 1, tables_done);
+    region_order(s, part + starts[3], counts[3], depth + 1, tables_done);
     free(part);
 }
 

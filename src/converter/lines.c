@@ -226,6 +226,18 @@ static int by_left(const void *a, const void *b)
     return x->glyph < y->glyph ? -1 : x->glyph > y->glyph;
 }
 
+static bool has_wide_gap(const struct page *page, uint32_t first, uint32_t n)
+{
+    for (uint32_t i = first + 1; i < first + n; i++) {
+        const struct word *a = &page->words.at[i - 1], *b = &page->words.at[i];
+        float size = a->size > b->size ? a->size : b->size;
+        if (b->box.x0 - a->box.x1 > 1.8f * size && !(i == first + 1 && a->n <= 6)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint32_t line_add(struct page *page, uint32_t first, uint32_t n)
 {
     struct line *line = ARRAY_ADD(page->lines);
@@ -256,6 +268,7 @@ uint32_t line_add(struct page *page, uint32_t first, uint32_t n)
             line->baseline = w->baseline;
         }
     }
+    line->gapped = line->dir == DIR_RIGHT && has_wide_gap(page, first, n);
     line->bold_first = page->fonts.at[page->words.at[first].font].bold;
     line->bold_last = page->fonts.at[page->words.at[first + n - 1].font].bold;
     line->bold = 2 * bold > total;

@@ -135,7 +135,8 @@ struct line {
     uint8_t dir;
     bool bold, italic, mono;    /* most of the glyphs are so */
     bool bold_first, bold_last; /* its first, its last word is bold */
-    bool used;                  /* taken by a table: no part of the page's flow */
+    bool gapped; /* has a gap as wide as between columns, but for one behind a number */
+    bool used;   /* taken by a table: no part of the flow of the page */
 };
 
 enum style {

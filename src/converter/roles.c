@@ -128,7 +128,7 @@ static bool is_page_number(const struct page *page, const struct block *b, const
     const struct line *l = &page->lines.at[page->order.at[b->item].at];
 
     if (b->n != 1 || !in_margin_band(page, l) || look->len == 0 || look->len > 12 ||
-        b->size > 1.35f * body) {
+        (b->size > 1.35f * body && b->box.y0 < 0.5f * page->height)) {
         return false;
     }
     return (look->digits > 0 && look->letters == 0) || strspn(look->text, "ivxlc") == look->len;
@@ -158,6 +158,63 @@ static bool is_page_edge(const struct page *page, const struct block *b, float b
     return below - b->box.y1 > 0.9f * b->size;
 }
 
+/* Titles of parts that every book and paper has, whatever they are set in. */
+static bool is_known_title(const struct look *look)
+{
+    static const char *const titles[] = {"contents",
+                                         "tableofcontents",
+                                         "abstract",
+                                         "summary",
+                                         "executivesummary",
+                                         "references",
+                                         "bibliography",
+                                         "acknowledgments",
+                                         "acknowledgements",
+                                         "appendix",
+                                         "glossary",
+                                         "index",
+                                         "inhalt",
+                                         "inhaltsverzeichnis",
+                                         "zusammenfassung",
+                                         "literatur",
+                                         "sommaire",
+                                         "r\xc3\xa9sum\xc3\xa9",
+                                         "bibliographie",
+                                         "\xc3\xadndice",
+                                         "resumen",
+                                         "bibliograf\xc3\xad"
+                                         "a"};
+
+    for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++) {
+        if (strcmp(look->key, titles[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A page most of whose lines end in a number lists contents. */
+static bool is_contents_page(const struct page *page)
+{
+    uint32_t lines = 0, numbered = 0;
+    char text[400];
+
+    for (uint32_t i = 0; i < page->blocks.n; i++) {
+        const struct block *b = &page->blocks.at[i];
+        for (uint32_t k = b->item; b->kind == BLOCK_TEXT && k < b->item + b->n; k++) {
+            size_t len = line_text(page, &page->lines.at[page->order.at[k].at], text, sizeof text);
+            size_t n = 0;
+            while (n < len && isdigit((unsigned char)text[len - 1 - n])) {
+                n++;
+            }
+            lines++;
+            numbered +=
+                n > 0 && n < 5 && n < len && (text[len - 1 - n] == ' ' || text[len - 1 - n] == '.');
+        }
+    }
+    return numbered >= 8 && numbered * 2 > lines;
+}
+
 static bool heading_by_look(const struct page *page, const struct block *b, const struct look *look,
                             const struct stats *stats)
 {
@@ -171,6 +228,11 @@ static bool heading_by_look(const struct page *page, const struct block *b, cons
     if (page->lines.at[page->order.at[b->item].at].dir != DIR_RIGHT ||
         is_page_edge(page, b, stats->body)) {
         return false;
+    }
+    for (uint32_t i = b->item; i < b->item + b->n; i++) {
+        if (page->lines.at[page->order.at[i].at].gapped) {
+            return false; /* a row of something */
+        }
     }
     if (look->letters < 2 && !(ratio > 1.5f && look->digits > 0 && look->len < 5)) {
         return false;
@@ -186,7 +248,7 @@ static bool heading_by_look(const struct page *page, const struct block *b, cons
         !(ratio > 1.3f && look->words <= 12)) {
         return false;
     }
-    if (ratio >= 1.17f) {
+    if (ratio >= 1.17f || (stands && is_known_title(look))) {
         return true;
     }
     if (b->n > 2 || look->len > 130) {
@@ -214,7 +276,7 @@ static uint8_t level_by_look(const struct block *b, const struct look *look,
 }
 
 static void text_role(struct page *page, struct block *b, const struct document *doc,
-                      const struct stats *stats)
+                      const struct stats *stats, bool contents)
 {
     struct look look;
     uint32_t repeats = 0, level;
@@ -254,7 +316,7 @@ static void text_role(struct page *page, struct block *b, const struct document 
         b->role = ROLE_CAPTION;
         return;
     }
-    if (heading_by_look(page, b, &look, stats)) {
+    if (heading_by_look(page, b, &look, stats) && (!contents || is_known_title(&look))) {
         b->role = ROLE_HEADING;
         b->level = level_by_look(b, &look, stats);
         return;
@@ -299,9 +361,11 @@ static void list_levels(struct page *page)
 
 void roles_assign(struct page *page, const struct document *doc, const struct stats *stats)
 {
+    bool contents = is_contents_page(page);
+
     for (uint32_t i = 0; i < page->blocks.n; i++) {
         if (page->blocks.at[i].kind == BLOCK_TEXT) {
-            text_role(page, &page->blocks.at[i], doc, stats);
+            text_role(page, &page->blocks.at[i], doc, stats, contents);
         }
     }
     list_levels(page);

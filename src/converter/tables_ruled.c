@@ -234,42 +234,57 @@ static void try_component(struct page *page, const uint32_t *component, uint32_t
     }
 }
 
-/* Crossing rulings that are no part of a table yet form components. Drawn lines are taken alone
- * first: edges of filled areas inside a drawn grid (the paper behind a line of text) say nothing.
- */
-static void find_components(struct page *page, uint32_t horizontal, uint32_t *component,
-                            struct grid *grid, bool edges)
+static void find_components(const struct page *page, uint32_t horizontal, uint32_t *component)
 {
     uint32_t n = page->rulings.n;
 
     for (uint32_t i = 0; i < n; i++) {
-        const struct ruling *r = &page->rulings.at[i];
-        bool out = !edges && r->edge;
-        for (uint32_t t = 0; t < page->tables.n && !out; t++) {
-            struct box b = page->tables.at[t].box;
-            float mid = (r->from + r->to) / 2;
-            out = r->vertical ? r->at > b.x0 - 3 && r->at < b.x1 + 3 && mid > b.y0 && mid < b.y1
-                              : r->at > b.y0 - 3 && r->at < b.y1 + 3 && mid > b.x0 && mid < b.x1;
-        }
-        component[i] = out ? NONE : i;
+        component[i] = i;
     }
     for (uint32_t h = 0; h < horizontal; h++) {
         const struct ruling *a = &page->rulings.at[h];
-        for (uint32_t v = horizontal; v < n && component[h] != NONE; v++) {
+        for (uint32_t v = horizontal; v < n; v++) {
             const struct ruling *b = &page->rulings.at[v];
-            if (component[v] != NONE && b->at > a->from - CROSS && b->at < a->to + CROSS &&
-                a->at > b->from - CROSS && a->at < b->to + CROSS) {
+            if (b->at > a->from - CROSS && b->at < a->to + CROSS && a->at > b->from - CROSS &&
+                a->at < b->to + CROSS) {
                 uint32_t x = root(component, h), y = root(component, v);
                 component[x > y ? x : y] = x < y ? x : y;
             }
         }
     }
     for (uint32_t i = 0; i < n; i++) {
-        component[i] = component[i] == NONE ? NONE : root(component, i);
+        component[i] = root(component, i);
     }
-    for (uint32_t i = 0; i < horizontal; i++) {
-        if (component[i] == i) {
-            try_component(page, component, i, grid);
+}
+
+/* Edges of filled areas are borders of rows when they run the whole width of a grid that is drawn
+ * with lines; the others are paper behind a line of text, and leave the component. */
+static void drop_paper(const struct page *page, uint32_t *component, uint32_t of)
+{
+    uint32_t lines = 0, verticals = 0;
+    float x0 = 1e9f, x1 = -1e9f;
+
+    for (uint32_t i = 0; i < page->rulings.n; i++) {
+        const struct ruling *r = &page->rulings.at[i];
+        if (component[i] != of) {
+            continue;
+        }
+        lines += !r->edge && !r->vertical;
+        verticals += !r->edge && r->vertical;
+        if (!r->vertical) {
+            x0 = fminf(x0, r->from);
+            x1 = fmaxf(x1, r->to);
+        }
+    }
+    if (lines < 2 || verticals < 1) {
+        return;
+    }
+    for (uint32_t i = 0; i < page->rulings.n; i++) {
+        const struct ruling *r = &page->rulings.at[i];
+        bool whole =
+            r->vertical ? r->at < x0 + 6 || r->at > x1 - 6 : r->from < x0 + 6 && r->to > x1 - 6;
+        if (component[i] == of && r->edge && !whole) {
+            component[i] = NONE;
         }
     }
 }
@@ -289,8 +304,13 @@ void tables_find_ruled(struct page *page)
     component = calloc(n, sizeof *component);
     grid = calloc(1, sizeof *grid);
     if (component != NULL && grid != NULL) {
-        find_components(page, horizontal, component, grid, false);
-        find_components(page, horizontal, component, grid, true);
+        find_components(page, horizontal, component);
+        for (uint32_t i = 0; i < horizontal; i++) {
+            if (component[i] == i) {
+                drop_paper(page, component, i);
+                try_component(page, component, i, grid);
+            }
+        }
     }
     free(component);
     free(grid);
