@@ -28,6 +28,7 @@ PDF2MD_SOURCES = \
 	src/converter/marker.c src/converter/marker.h \
 	src/converter/open.c src/converter/open.h \
 	src/converter/options.c src/converter/options.h \
+	src/converter/outline.c src/converter/outline.h \
 	src/converter/page.c src/converter/page.h \
 	src/converter/pass.c src/converter/pass.h \
 	src/converter/progress.c src/converter/progress.h \

@@ -6,6 +6,7 @@
  */
 #include "roles.h"
 #include "marker.h"
+#include "outline.h"
 #include "runs.h"
 #include "utf8.h"
 
@@ -69,36 +70,6 @@ static uint32_t rank_of(const struct stats *stats, float size)
         }
     }
     return stats->ranks_n + 1;
-}
-
-/* Level of the outline entry of this page that has this title, or 0. */
-static uint32_t outline_level(const struct document *doc, const struct page *page,
-                              const struct look *look)
-{
-    for (uint32_t i = 0; i < doc->outline.n && look->key_len > 0; i++) {
-        const struct outline_item *o = &doc->outline.at[i];
-        const char *title = doc->text.at + o->match;
-        size_t len;
-        if (o->page != (int32_t)page->number) {
-            continue;
-        }
-        len = strlen(title);
-        if (len == 0) {
-            continue;
-        }
-        if (len == look->key_len ? memcmp(title, look->key, len) == 0
-            : len < look->key_len
-                ? look->key_len - len <= 12 && len >= 3 &&
-                      strcmp(look->key + look->key_len - len, title) == 0 &&
-                      (isdigit((unsigned char)look->key[0]) ||
-                       strncmp(look->key, "chapter", 7) == 0 ||
-                       strncmp(look->key, "appendix", 8) == 0 || look->key_len - len <= 3)
-                : len - look->key_len <= 8 && look->key_len >= 4 &&
-                      strcmp(title + len - look->key_len, look->key) == 0) {
-            return o->level > 6 ? 6 : o->level;
-        }
-    }
-    return 0;
 }
 
 static bool is_caption(const struct look *look)
@@ -298,7 +269,7 @@ static void text_role(struct page *page, struct block *b, const struct document 
             return;
         }
     }
-    level = outline_level(doc, page, &look);
+    level = outline_level(doc, page->number, look.key, look.key_len);
     if (level > 0 && b->n <= 4) {
         b->role = ROLE_HEADING;
         b->level = (uint8_t)level;
@@ -363,6 +334,7 @@ void roles_assign(struct page *page, const struct document *doc, const struct st
 {
     bool contents = is_contents_page(page);
 
+    outline_split_blocks(page, doc);
     for (uint32_t i = 0; i < page->blocks.n; i++) {
         if (page->blocks.at[i].kind == BLOCK_TEXT) {
             text_role(page, &page->blocks.at[i], doc, stats, contents);
