@@ -14,9 +14,10 @@
  * looked for in the flat place, and a PUT or DELETE moves on from there.
  *
  * Keys never leave the directory: a key with an empty segment, `.`, `..`, a segment over 255 bytes
- * or one that begins with `.blobforge` is refused, and no symbolic link is followed at its end. A
- * key that is also a folder of other keys (`a` and `a/b`) cannot be held: STORE_FATAL. Folders are
- * made 2770 and files 0660, the group is the directory's.
+ * or one that begins with `.blobforge` is refused, and no symbolic link is followed at its end
+ * (folders that are links are the administrator's business). A key that is also a folder of other
+ * keys (`a` and `a/b`) cannot be held: STORE_FATAL. Folders are made 2770 and files 0660, the group
+ * is the directory's.
  *
  * ETags. `<seconds>-<generation>-<size>`, all three read from the file's own modification time and
  * size, so that a listing knows them without opening anything. The time is not the clock's: its
@@ -42,6 +43,11 @@
  *
  * Temporary files of a process that ended are swept by the next open: each store holds a lock on
  * DIR/.blobforge/tmp/<id>.lock and names its files <id>-<n>.
+ *
+ * Grants. A stage is such a temporary file; commit checks its length and MD5, syncs it and names
+ * it. Whoever still has the stage open for writing could change the object afterwards: a worker
+ * closes its descriptor before it reports. A store that is closed with stages outstanding leaves
+ * them to the next sweep; their commit then fails, and the body is granted again.
  *
  * Results: no space or quota, too many open files, a lock not got within the deadline: STORE_AGAIN.
  * No permission, read-only, file size limit, I/O error: STORE_FATAL. A sync that fails after the
