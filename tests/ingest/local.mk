@@ -2,6 +2,8 @@
 check_PROGRAMS += tests/ingest/test_ingest
 TESTS += tests/ingest/test_ingest
 THREAD_TESTS += tests/ingest/test_ingest
+TESTS += tests/ingest/command.sh
+EXTRA_DIST += tests/ingest/command.sh
 tests_ingest_test_ingest_SOURCES = tests/ingest/main.c \
 	tests/ingest/support.c tests/ingest/support.h \
 	tests/ingest/walk_test.c tests/ingest/parts_test.c \

@@ -300,3 +300,22 @@ int64_t rss_anon_bytes(void)
     ck_assert_msg(kb >= 0, "no RssAnon in /proc/self/status");
     return kb * 1024;
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+void expect_bounded(int64_t before, int64_t most)
+{
+    if (SANITIZED)
+        printf("skipped: memory is not measured under a sanitizer\n");
+    else
+        ck_assert_msg(most - before < 16 << 20, "%lld KB more", (long long)(most - before) / 1024);
+}

@@ -68,6 +68,9 @@ enum queue_result run(const struct ingest_options *options, struct store *store,
 const struct outcome *outcome_of(const char *name);
 
 int64_t rss_anon_bytes(void);
+/* Fails when more than 16 MiB came on top of `before`; with a sanitizer, which keeps freed memory
+ * in quarantine, it says that it does not look. */
+void expect_bounded(int64_t before, int64_t most);
 
 Suite *walk_suite(void);
 Suite *parts_suite(void);
