@@ -408,6 +408,7 @@ enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **e
         op.body = buf_text(&body);
         op.body_len = body.len;
         op.content_type = "application/json";
+        op.deadline_ms = queue->limits.request_ms;
         switch (store_do(queue->store, &op)) {
         case STORE_OK:
             memcpy(claim->lock_etag, op.etag_r, sizeof(claim->lock_etag));

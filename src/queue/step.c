@@ -79,6 +79,9 @@ enum queue_result step_read(struct queue *queue, struct claim *claim, struct sto
 {
     enum queue_result result = QUEUE_OK;
 
+    /* Who holds a lock has heartbeats to send: no long patience with a single answer. */
+    for (size_t i = 0; i < count && claim != NULL; i++)
+        ops[i].deadline_ms = queue->limits.request_ms;
     store_run(queue->store, ops, count);
     for (size_t i = 0; i < count; i++) {
         claim_note_answer(queue, claim, &ops[i]);
@@ -193,6 +196,7 @@ enum queue_result step_put(struct queue *queue, struct claim *claim, struct step
         op.body = buf_text(&put->body);
         op.body_len = put->body.len;
         op.content_type = "application/json";
+        op.deadline_ms = queue->limits.request_ms;
         switch (store_do(queue->store, &op)) {
         case STORE_OK:
             look = LOOK_OURS;
@@ -233,6 +237,8 @@ enum queue_result step_note(struct queue *queue, struct claim *claim, struct sto
 {
     if (claim != NULL && !claim_lease_good(queue, claim))
         return QUEUE_EXPIRED;
+    for (size_t i = 0; i < count; i++)
+        ops[i].deadline_ms = queue->limits.request_ms;
     store_run(queue->store, ops, count);
     for (size_t i = 0; i < count; i++) {
         claim_note_answer(queue, claim, &ops[i]);
@@ -305,6 +311,7 @@ enum queue_result step_delete(struct queue *queue, struct claim *claim, const ch
         store_op_init(&op, STORE_DELETE, key);
         op.cond = conditional ? STORE_IF_MATCH : STORE_ALWAYS;
         snprintf(op.etag, sizeof(op.etag), "%s", etag);
+        op.deadline_ms = queue->limits.request_ms;
         if (!conditional)
             op.expires_ms = evidence->date_ms + step_delete_validity_ms(queue);
         status = store_do(queue->store, &op);
