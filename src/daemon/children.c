@@ -31,6 +31,7 @@ static const char *const env_names[] = {
     "HTTPS_PROXY",
     "NO_PROXY",
     "BLOBFORGE_LIBEXECDIR",
+    "AWS_CA_BUNDLE",
     "SOURCE_DATE_EPOCH",
     "ASAN_OPTIONS",
     "UBSAN_OPTIONS",
