@@ -8,10 +8,12 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -283,6 +285,29 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
     return place->stopped ? 1 : 0;
 }
 
+/* OpenSSL writes to its socket without MSG_NOSIGNAL, and what SIGPIPE does is the program's choice,
+ * not ours: it is held back around curl's work, and one that came from there is dropped. */
+static void pipe_signal_hold(sigset_t *before_r)
+{
+    sigset_t pipe_only;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, before_r);
+}
+
+static void pipe_signal_release(const sigset_t *before)
+{
+    const struct timespec at_once = {0, 0};
+    sigset_t pipe_only;
+    if (sigismember(before, SIGPIPE) == 1)
+        return; /* held back by the program itself */
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    while (sigtimedwait(&pipe_only, NULL, &at_once) == -1 && errno == EINTR)
+        continue;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 /* ---- places ---- */
 
 #define SET(easy, option, value)                                                                   \
@@ -357,8 +382,10 @@ struct s3_http *s3_http_create(const struct s3_http_config *config, struct clock
 
 void s3_http_destroy(struct s3_http *http)
 {
+    sigset_t before;
     if (http == NULL)
         return;
+    pipe_signal_hold(&before); /* TLS says goodbye */
     for (size_t i = 0; i < http->places_len; i++) {
         struct place *place = &http->places[i];
         if (place->active)
@@ -371,6 +398,7 @@ void s3_http_destroy(struct s3_http *http)
         buf_release(&place->meta);
     }
     curl_multi_cleanup(http->multi);
+    pipe_signal_release(&before);
     free(http);
 }
 
@@ -541,8 +569,10 @@ static void end_request(struct place *place, CURLcode code)
 
 bool s3_http_turn(struct s3_http *http, int64_t timeout_ms, int wake_fd)
 {
+    sigset_t before;
     struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
     int running = 0, left = 0, ready = 0;
+    pipe_signal_hold(&before);
     curl_multi_perform(http->multi, &running);
     if (running == (int)http->active) { /* nothing ended: wait */
         int wait_ms = timeout_ms < 0 || timeout_ms > 60000 ? 60000 : (int)timeout_ms;
@@ -550,6 +580,7 @@ bool s3_http_turn(struct s3_http *http, int64_t timeout_ms, int wake_fd)
                         &ready);
         curl_multi_perform(http->multi, &running);
     }
+    pipe_signal_release(&before);
     for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left)) != NULL;) {
         struct place *place = NULL;
         CURLcode code = message->data.result;
