@@ -1,7 +1,36 @@
 # Manual pages.
-dist_man_MANS += man/blobforge-converter.7
-dist_man_MANS += man/blobforge-ingest.1
+dist_man_MANS += \
+	man/blobforge.1 \
+	man/blobforge-cancel.1 \
+	man/blobforge-convert.1 \
+	man/blobforge-doctor.1 \
+	man/blobforge-download.1 \
+	man/blobforge-ingest.1 \
+	man/blobforge-janitor.1 \
+	man/blobforge-list.1 \
+	man/blobforge-logs.1 \
+	man/blobforge-preview.1 \
+	man/blobforge-retry.1 \
+	man/blobforge-status.1 \
+	man/blobforge-converter.7 \
+	man/blobforge-queue.7
 
 if BUILD_PDF2MD
 dist_man_MANS += man/pdf2md.1
 endif
+
+# blobforge.conf(5): its list of settings is printed by a program that includes the table itself. It
+# is made in every build, from the compiler that is there anyway.
+noinst_PROGRAMS += man/settings-mdoc
+man_settings_mdoc_SOURCES = src/base/settings_mdoc.c
+man_settings_mdoc_LDADD = libblobforge.a $(LIBBSD_LIBS)
+nodist_man_MANS += man/blobforge.conf.5
+EXTRA_DIST += man/blobforge.conf.5.in
+CLEANFILES += man/blobforge.conf.5
+man/blobforge.conf.5: $(srcdir)/man/blobforge.conf.5.in man/settings-mdoc$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) man && \
+	{ sed -e '/^@SETTINGS@$$/,$$d' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+		$(srcdir)/man/blobforge.conf.5.in && \
+	./man/settings-mdoc$(EXEEXT) && \
+	sed -e '1,/^@SETTINGS@$$/d' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+		$(srcdir)/man/blobforge.conf.5.in; } >$@.tmp && mv $@.tmp $@

@@ -228,38 +228,59 @@ static bool is_one_of(const struct row *row, const char *text)
     return false;
 }
 
-/* Appends "; give …": what would be taken. */
-static void append_remedy(struct buf *out, const struct row *row)
+void setting_bounds(enum setting_id id, struct buf *out)
 {
+    const struct row *row = &rows[id];
+
     switch (row->type) {
-    case SETTING_TYPE_TEXT:
-        buf_printf(out, "; give %lld to %lld bytes", (long long)row->min, (long long)row->max);
-        return;
     case SETTING_TYPE_INT:
-        buf_printf(out, "; give a whole number from %lld to %lld", (long long)row->min,
-                   (long long)row->max);
-        return;
-    case SETTING_TYPE_BOOL:
-        buf_puts(out, "; give yes or no");
+        buf_printf(out, "%lld to %lld", (long long)row->min, (long long)row->max);
         return;
     case SETTING_TYPE_DURATION:
-        buf_puts(out, "; give a duration from ");
         human_write_duration(out, row->min);
         buf_puts(out, " to ");
         human_write_duration(out, row->max);
-        buf_puts(out, ", such as 90s, 15m, 6h or 2d");
         return;
     case SETTING_TYPE_SIZE:
-        buf_puts(out, "; give a size from ");
         human_write_size(out, row->min);
         buf_puts(out, " to ");
         human_write_size(out, row->max);
-        buf_puts(out, ", such as 64K, 128M or 2G");
         return;
+    case SETTING_TYPE_TEXT:
+    case SETTING_TYPE_BOOL:
     case SETTING_TYPE_WORD:
-        buf_printf(out, "; give one of %.*s", (int)words_len(row), row->meaning);
         return;
     }
+}
+
+/* Appends "; give …": what would be taken. */
+static void append_remedy(struct buf *out, enum setting_id id)
+{
+    const struct row *row = &rows[id];
+    struct buf bounds = BUF_INIT;
+
+    setting_bounds(id, &bounds);
+    switch (row->type) {
+    case SETTING_TYPE_TEXT:
+        buf_printf(out, "; give %lld to %lld bytes", (long long)row->min, (long long)row->max);
+        break;
+    case SETTING_TYPE_INT:
+        buf_printf(out, "; give a whole number from %s", buf_text(&bounds));
+        break;
+    case SETTING_TYPE_BOOL:
+        buf_puts(out, "; give yes or no");
+        break;
+    case SETTING_TYPE_DURATION:
+        buf_printf(out, "; give a duration from %s, such as 90s, 15m, 6h or 2d", buf_text(&bounds));
+        break;
+    case SETTING_TYPE_SIZE:
+        buf_printf(out, "; give a size from %s, such as 64K, 128M or 2G", buf_text(&bounds));
+        break;
+    case SETTING_TYPE_WORD:
+        buf_printf(out, "; give one of %.*s", (int)words_len(row), row->meaning);
+        break;
+    }
+    buf_release(&bounds);
 }
 
 /* NULL: taken, and *number_r is set; else why not, after "'VALUE' ". */
@@ -312,16 +333,13 @@ static bool is_clean_text(const char *text)
     return true;
 }
 
-static bool say_bad_value(const char *name, const char *value, const char *why,
-                          const struct row *row, char **error_r)
+static bool say_bad_value(const char *name, const char *value, const char *why, char **error_r)
 {
     struct buf text = BUF_INIT;
 
     buf_printf(&text, "%s: ", name);
     quote_append_name(&text, value, strnlen(value, 100));
     buf_printf(&text, " %s", why);
-    if (row != NULL)
-        append_remedy(&text, row);
     *error_r = buf_steal(&text);
     return false;
 }
@@ -334,13 +352,19 @@ static bool value_set(struct settings *settings, enum setting_id id, const char 
     const char *why;
 
     if (!is_clean_text(value))
-        return say_bad_value(rows[id].name, value, "is not one line of UTF-8", NULL, error_r);
+        return say_bad_value(rows[id].name, value, "is not one line of UTF-8", error_r);
     why = value_parse(id, value, &number);
-    if (why != NULL)
-        return say_bad_value(rows[id].name, value, why, &rows[id], error_r);
+    if (why != NULL) {
+        struct buf text = BUF_INIT;
+        buf_puts(&text, why);
+        append_remedy(&text, id);
+        (void)say_bad_value(rows[id].name, value, buf_text(&text), error_r);
+        buf_release(&text);
+        return false;
+    }
     why = setting_check(id, value);
     if (why != NULL)
-        return say_bad_value(rows[id].name, value, why, NULL, error_r);
+        return say_bad_value(rows[id].name, value, why, error_r);
     free(slot->text);
     slot->text = mem_strdup(value);
     if (rows[id].type == SETTING_TYPE_WORD) {
@@ -368,7 +392,7 @@ static bool converter_set(struct settings *settings, const char *name, const cha
     struct converter *slot = NULL;
 
     if (!type_is_valid(type))
-        return say_bad_value("converter.TYPE", type, "is no type; give letters and digits", NULL,
+        return say_bad_value("converter.TYPE", type, "is no type; give letters and digits",
                              error_r);
     if (why == NULL && strlen(value) > TEXT_MAX)
         why = "is too long";
@@ -379,7 +403,7 @@ static bool converter_set(struct settings *settings, const char *name, const cha
     if (why == NULL && slot == NULL && settings->converter_count == CONVERTERS_MAX)
         why = "is one type too many";
     if (why != NULL)
-        return say_bad_value(name, value, why, NULL, error_r);
+        return say_bad_value(name, value, why, error_r);
     if (slot == NULL) {
         settings->converters = mem_resize(settings->converters, settings->converter_count + 1,
                                           sizeof(*settings->converters));

@@ -69,6 +69,8 @@ const char *setting_meaning(enum setting_id id);
 enum setting_type setting_type(enum setting_id id);
 const char *setting_default(enum setting_id id);
 const char *setting_origin_name(enum setting_origin origin); /* default file env option bucket */
+/* "10ms to 1d", appended; nothing for texts, words and yes or no. */
+void setting_bounds(enum setting_id id, struct buf *out);
 /* The value as it would be written in a file. */
 void setting_print(const struct settings *settings, enum setting_id id, struct buf *out);
 /* converter.TYPE: the command for another document type; NULL: none set. */
