@@ -5,7 +5,7 @@ converterdir = $(libexecdir)/blobforge
 converter_PROGRAMS = src/converter/pdf2md
 src_converter_pdf2md_SOURCES = src/converter/main.c $(PDF2MD_SOURCES)
 src_converter_pdf2md_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/src $(TESSERACT_CFLAGS)
-src_converter_pdf2md_LDADD = $(PDF2MD_LIBS) $(TESSERACT_LIBS)
+src_converter_pdf2md_LDADD = $(PDF2MD_LIBS) -ldl
 
 INSTALL_EXEC_HOOKS += install-pdf2md-link
 UNINSTALL_HOOKS += uninstall-pdf2md-link
@@ -26,6 +26,7 @@ PDF2MD_SOURCES = \
 	src/converter/labels.c src/converter/labels.h \
 	src/converter/lines.c src/converter/lines.h \
 	src/converter/marker.c src/converter/marker.h \
+	src/converter/ocr.c src/converter/ocr.h \
 	src/converter/open.c src/converter/open.h \
 	src/converter/options.c src/converter/options.h \
 	src/converter/outline.c src/converter/outline.h \

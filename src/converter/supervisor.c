@@ -50,7 +50,7 @@ struct supervisor {
     uint32_t done;
     int64_t page_ms, end;
     int64_t last_progress;
-    bool stop;
+    bool stop, warned;
 };
 
 static int64_t now_ms(void)
@@ -238,6 +238,15 @@ static void frame_take(struct supervisor *s, struct worker *w, const struct fram
             o->status = EXIT_IO;
             snprintf(o->why, sizeof o->why, "temporary file: %s", strerror(errno));
             s->stop = true;
+        }
+        return;
+    case FRAME_WARNING:
+        if (!s->warned) {
+            char text[200];
+            snprintf(text, sizeof text, "%.*s", (int)(f->len < 190 ? f->len : 190), data);
+            progress_warn(text);
+            say(s->options->input, text, "give --ocr never to do without");
+            s->warned = true;
         }
         return;
     case FRAME_OCR:

@@ -9,6 +9,7 @@
 #include "exits.h"
 #include "images.h"
 #include "lines.h"
+#include "ocr.h"
 #include "open.h"
 #include "pass.h"
 #include "rulings.h"
@@ -137,6 +138,9 @@ static bool wants_ocr(const struct page *page)
     for (uint32_t i = 0; i < page->images.n; i++) {
         covered += box_width(page->images.at[i].box) * box_height(page->images.at[i].box);
     }
+    if (seen < 20 && page->slanted_shapes > 200) {
+        return true; /* letters drawn as outlines */
+    }
     return seen < 20 && covered > 0.3f * page->width * page->height;
 }
 
@@ -174,10 +178,42 @@ void worker_stages(struct page *page)
     blocks_build(page, first);
 }
 
-static void page_convert(fz_context *ctx, fz_document *doc, const struct options *options,
-                         struct image_sink *sink, uint32_t number, struct page *page, int out,
-                         struct bytes *record)
+/* What a worker keeps from page to page. */
+struct tools {
+    const struct options *options;
+    struct image_sink *sink;
+    struct ocr *ocr;
+    bool ocr_tried;
+    int out;
+};
+
+static void recognise(fz_context *ctx, fz_document *doc, struct tools *tools, struct page *page)
 {
+    char why[120];
+
+    if (tools->options->ocr == OCR_NEVER || (tools->options->ocr == OCR_AUTO && !page->needs_ocr)) {
+        return;
+    }
+    if (!tools->ocr_tried) {
+        tools->ocr_tried = true;
+        tools->ocr = ocr_open(tools->options->ocr_lang, why, sizeof why);
+        if (tools->ocr == NULL) {
+            frame_send(tools->out, FRAME_WARNING, page->number, why, strlen(why));
+        }
+    }
+    if (tools->ocr != NULL) {
+        frame_send(tools->out, FRAME_OCR, page->number, NULL, 0);
+        ocr_page(ctx, tools->ocr, doc, page);
+    }
+}
+
+static void page_convert(fz_context *ctx, fz_document *doc, struct tools *tools, uint32_t number,
+                         struct page *page, struct bytes *record)
+{
+    const struct options *options = tools->options;
+    struct image_sink *sink = tools->sink;
+    int out = tools->out;
+
     cookie = (fz_cookie){0};
     timer_set(options->page_seconds * 0.7);
     fz_try(ctx)
@@ -185,6 +221,7 @@ static void page_convert(fz_context *ctx, fz_document *doc, const struct options
         pass_page(ctx, doc, number, &cookie, sink, page);
         timer_set(0);
         page->needs_ocr = wants_ocr(page);
+        recognise(ctx, doc, tools, page);
         worker_stages(page);
         record->n = 0;
         page_write(page, record);
@@ -210,6 +247,7 @@ _Noreturn void worker_main(const struct options *options, const char *password, 
     enum exit_status status;
     char why[200];
     struct image_sink sink = {assets, options->image_min, (uint64_t)1 << 30};
+    struct tools tools = {options, options->images ? &sink : NULL, NULL, false, out};
 
     limits_set(options);
     ctx = fz_new_context(NULL, NULL, STORE_BYTES);
@@ -228,8 +266,7 @@ _Noreturn void worker_main(const struct options *options, const char *password, 
     page_init(&page);
     while (read_all(in, &order, sizeof order)) {
         for (uint32_t i = 0; i < order.n; i++) {
-            page_convert(ctx, fzdoc, options, options->images ? &sink : NULL, order.first + i,
-                         &page, out, &record);
+            page_convert(ctx, fzdoc, &tools, order.first + i, &page, &record);
         }
     }
     _exit(EXIT_OK);

@@ -17,6 +17,7 @@ enum frame_kind {
     FRAME_FAILURE,      /* struct failure; the worker ends */
     FRAME_PAGE,         /* page_write of page `number` */
     FRAME_PAGE_FAILED,  /* text: why page `number` could not be loaded */
+    FRAME_WARNING,      /* text for the user, once */
     FRAME_OCR,          /* page `number` goes to OCR now: it may take its own time */
 };
 
