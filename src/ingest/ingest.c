@@ -137,9 +137,13 @@ static void flush(struct run *run)
     if (result != QUEUE_OK) {
         run->summary->errors++;
         warn(run, error != NULL ? error : queue_result_name(result));
-        if (result == QUEUE_AGAIN || result == QUEUE_UNKNOWN)
-            run_store_failed(run, result, error);
     }
+    /* What could not be recorded for the store's trouble is kept for the next time: not for ever.
+     */
+    run->flush_failures =
+        result == QUEUE_AGAIN || result == QUEUE_UNKNOWN ? run->flush_failures + 1 : 0;
+    if (run->flush_failures >= STORE_FAILURES_MAX)
+        end_run(run, result, error);
     free(error);
 }
 

@@ -10,7 +10,7 @@
 /* Files that go through the store together: enough that a round trip is shared, few enough that
  * the hashing threads have files to go on with meanwhile. */
 #define BATCH_MAX 128
-/* Batches in a row that came to nothing before the run gives up. */
+/* Batches, or flushes of the manifest, in a row that came to nothing before the run gives up. */
 #define STORE_FAILURES_MAX 3
 
 struct run {
@@ -22,7 +22,7 @@ struct run {
     struct seen seen;
     struct file *deferred; /* twins of a file in the same batch: they go with the next one */
     struct ingest_progress progress;
-    int store_failures;
+    int store_failures, flush_failures;
     /* Why the run ends early; QUEUE_OK: it does not. */
     enum queue_result verdict;
     char *verdict_error;
