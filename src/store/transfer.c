@@ -20,7 +20,8 @@ enum {
     COPY_BUFFER = 64 * 1024,
     BACKOFF_FIRST_MS = 200,
     BACKOFF_LAST_MS = 10 * 1000,
-    REPEATS_MAX = 8, /* of a fetch without a deadline */
+    REPEATS_MAX = 8,     /* of a fetch without a deadline */
+    KEEP_MS = 20 * 1000, /* servers let connections rest for 60 s and more */
 };
 
 static bool go_on(const struct transfer_limits *limits, int64_t done)
@@ -223,16 +224,48 @@ static int64_t backoff_ms(const struct exchange *exchange, int repeats, int64_t 
     return wait;
 }
 
-/* Carries the request out; reads are repeated while time allows. */
-static void perform(struct exchange *exchange)
+/* The engine of the last transfer: a worker's fetches and publications go to one server, and share
+ * a connection while it is fresh. A server closes connections that rest, and a publication that
+ * runs into that is unknown; so a rested one is not used again. */
+static struct {
+    struct s3_http *http;
+    struct s3_http_config config;
+    char *ca_file;
+    int64_t used_ms;
+} kept;
+
+static bool kept_fits(const struct s3_http_config *config, struct clock *clock)
 {
-    const struct transfer_limits *limits = exchange->limits;
+    return kept.http != NULL && clock_boot_ms(clock) - kept.used_ms < KEEP_MS &&
+           kept.config.connect_timeout_ms == config->connect_timeout_ms &&
+           kept.config.stall_timeout_ms == config->stall_timeout_ms &&
+           (kept.ca_file == NULL) == (config->ca_file == NULL) &&
+           (kept.ca_file == NULL || strcmp(kept.ca_file, config->ca_file) == 0);
+}
+
+static struct s3_http *engine(const struct transfer_limits *limits, struct clock *clock)
+{
     struct s3_http_config config = {.connections = 1,
                                     .connect_timeout_ms = limits->connect_timeout_ms,
                                     .stall_timeout_ms = limits->stall_timeout_ms,
                                     .ca_file = limits->ca_file};
+
+    if (kept_fits(&config, clock))
+        return kept.http;
+    s3_http_destroy(kept.http);
+    free(kept.ca_file);
+    kept.http = s3_http_create(&config, clock);
+    kept.config = config;
+    kept.ca_file = mem_strdup(limits->ca_file);
+    return kept.http;
+}
+
+/* Carries the request out; reads are repeated while time allows. */
+static void perform(struct exchange *exchange)
+{
+    const struct transfer_limits *limits = exchange->limits;
     struct clock *clock = clock_system();
-    struct s3_http *http = s3_http_create(&config, clock);
+    struct s3_http *http = engine(limits, clock);
     int64_t end_ms = limits->deadline_ms > 0 ? clock_boot_ms(clock) + limits->deadline_ms : 0;
 
     for (int repeats = 0;; repeats++) {
@@ -251,7 +284,7 @@ static void perform(struct exchange *exchange)
             break;
         clock_sleep_ms(clock, wait);
     }
-    s3_http_destroy(http);
+    kept.used_ms = clock_boot_ms(clock);
 }
 
 static enum store_status exchange_run(struct exchange *exchange, const struct store_grant *grant,

@@ -2,7 +2,7 @@
  *
  * A worker gets a struct store_grant from its master and does with it one thing: fetch the PDF
  * or publish the result. No store is opened; of an S3 bucket only the presigned URL is known.
- * Blocking; one thread; the worker's own process. */
+ * Blocking; one thread; the worker's own process, which keeps its connection between transfers. */
 #ifndef BF_STORE_TRANSFER_H
 #define BF_STORE_TRANSFER_H
 
