@@ -128,6 +128,14 @@ bool s3_signer_set_keys(struct s3_signer *signer, const char *access, const char
     return true;
 }
 
+bool s3_signer_has_keys(const struct s3_signer *signer, const char *access, const char *secret,
+                        const char *token)
+{
+    return strcmp(signer->access, access) == 0 && signer->secret[0] != '\0' &&
+           strcmp(signer->secret + 4, secret) == 0 &&
+           strcmp(signer->token, token != NULL ? token : "") == 0;
+}
+
 static void derive_day_key(struct s3_signer *signer, const char *stamp)
 {
     if (memcmp(signer->day, stamp, DAY_DIGITS) == 0)

@@ -70,6 +70,10 @@ void s3_signer_destroy(struct s3_signer *signer);
 bool s3_signer_set_keys(struct s3_signer *signer, const char *access, const char *secret,
                         const char *token) MUST_CHECK;
 
+/* Are these the keys in force? */
+bool s3_signer_has_keys(const struct s3_signer *signer, const char *access, const char *secret,
+                        const char *token);
+
 /* Signs with headers: host, x-amz-date, x-amz-content-sha256 and the token are signed too. False
  * when there are too many headers or the value would not fit. */
 bool s3_signer_sign(struct s3_signer *signer, const struct s3_sign_request *request,

@@ -120,8 +120,11 @@ static bool copy_etag(const char *text, size_t len, char etag_r[static S3_XML_ET
         text++;
         len -= 2;
     }
-    if (len >= S3_XML_ETAG_SIZE || memchr(text, '"', len) != NULL)
+    if (len >= S3_XML_ETAG_SIZE)
         return false;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] <= ' ' || text[i] > '~' || text[i] == '"')
+            return false; /* it goes into headers */
     memcpy(etag_r, text, len);
     etag_r[len] = '\0';
     return true;

@@ -85,14 +85,19 @@ static void learn_clock(struct s3_task *task, int64_t date_ms)
     s3->clock_known = true;
 }
 
-bool s3_fetch_keys(struct s3_store *s3, char **error_r)
+bool s3_fetch_keys(struct s3_store *s3, bool *changed_r, char **error_r)
 {
     const struct s3_creds *creds = NULL;
+    const char *token;
 
+    *changed_r = false;
     if (s3_creds_fetch(s3->creds, &creds, error_r) != S3_CREDS_OK)
         return false;
-    if (s3_signer_set_keys(s3->signer, creds->access, creds->secret,
-                           creds->token[0] != '\0' ? creds->token : NULL))
+    token = creds->token[0] != '\0' ? creds->token : NULL;
+    if (s3_signer_has_keys(s3->signer, creds->access, creds->secret, token))
+        return true;
+    *changed_r = true;
+    if (s3_signer_set_keys(s3->signer, creds->access, creds->secret, token))
         return true;
     *error_r = mem_printf("keys from %s: they hold blanks or bytes that no key has; correct them",
                           creds->origin);
@@ -205,12 +210,21 @@ static int64_t backoff_ms(struct s3_task *task, int64_t retry_after_s)
     return wait;
 }
 
+/* Expired keys are worth another try in any case; refused ones only when others have come (a file
+ * was rewritten by whoever rotates them). */
+static bool renew_keys(struct s3_store *s3, enum store_status status)
+{
+    char *error = NULL;
+    bool changed, fetched = s3_fetch_keys(s3, &changed, &error);
+
+    free(error);
+    return fetched && (changed || status != STORE_FATAL);
+}
+
 /* Sends again what may be and would help. False: the verdict is the result. */
 static bool repeat(struct s3_task *task, struct s3_verdict verdict,
                    const struct s3_http_answer *answer)
 {
-    char *error = NULL;
-    bool fetched;
     int64_t wait;
 
     switch (verdict.remedy) {
@@ -223,9 +237,7 @@ static bool repeat(struct s3_task *task, struct s3_verdict verdict,
         s3_list_add(&task->s3->ready, task);
         return true;
     case S3_REMEDY_KEYS:
-        fetched = !task->keys_repaired && s3_fetch_keys(task->s3, &error);
-        free(error);
-        if (!fetched)
+        if (task->keys_repaired || !renew_keys(task->s3, verdict.status))
             return false;
         task->keys_repaired = true;
         s3_list_add(&task->s3->ready, task);
@@ -568,6 +580,7 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
                                     .ca_file = is_set(options->ca_file) ? options->ca_file : NULL};
     struct s3_place place;
     struct s3_store *s3;
+    bool changed;
     char *url;
 
     *error_r = NULL;
@@ -589,7 +602,7 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
     s3->signer = s3_signer_create(s3->region, "s3");
     if (s3->signer == NULL)
         *error_r = mem_strdup("s3_region: it is too long; write it like us-east-1");
-    if (s3->signer == NULL || !s3_fetch_keys(s3, error_r)) {
+    if (s3->signer == NULL || !s3_fetch_keys(s3, &changed, error_r)) {
         store_close(&s3->base);
         return NULL;
     }

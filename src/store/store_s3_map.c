@@ -56,6 +56,8 @@ static struct s3_verdict of_forbidden(const struct s3_facts *facts)
         return verdict(STORE_AGAIN, S3_REMEDY_KEYS);
     if (facts->expired) /* the store itself kept a late request from doing anything */
         return verdict(STORE_PRECONDITION, S3_REMEDY_NONE);
+    if (code_is(facts, "InvalidAccessKeyId") || code_is(facts, "SignatureDoesNotMatch"))
+        return verdict(STORE_FATAL, S3_REMEDY_KEYS);
     return fatal();
 }
 

@@ -23,7 +23,8 @@ enum s3_remedy {
     S3_REMEDY_NONE,
     S3_REMEDY_WAIT,  /* time: back off and repeat */
     S3_REMEDY_CLOCK, /* the answer's Date: this sending did nothing, whatever it was */
-    S3_REMEDY_KEYS,  /* fetched anew: this sending did nothing, whatever it was */
+    S3_REMEDY_KEYS,  /* fetched anew: this sending did nothing, whatever it was. With FATAL: only if
+                        the new ones differ */
 };
 
 struct s3_verdict {

@@ -97,7 +97,8 @@ void s3_list_add(struct s3_task_list *list, struct s3_task *task);
 struct s3_task *s3_list_take(struct s3_task_list *list);
 /* Sends what can go and makes progress for at most timeout_ms; true: wake_fd is readable. */
 bool s3_turn(struct s3_store *s3, int64_t timeout_ms, int wake_fd);
-bool s3_fetch_keys(struct s3_store *s3, char **error_r) MUST_CHECK;
+/* Fetches the keys; *changed_r: they are not those that were in force. */
+bool s3_fetch_keys(struct s3_store *s3, bool *changed_r, char **error_r) MUST_CHECK;
 bool s3_needs_probe(const struct s3_store *s3, enum store_kind kind, enum store_cond cond);
 
 /* store_s3_request.c: makes the task's next request, signs it, and hands it to the engine. False:

@@ -298,6 +298,21 @@ static bool sign_expiring(struct s3_task *task, const struct s3_http_request *re
     return ok;
 }
 
+/* Nothing of the wish may end a header line. */
+static bool check_values(struct s3_task *task)
+{
+    const struct store_op *op = task->op;
+    bool good = strpbrk(op->etag, "\r\n") == NULL &&
+                (op->content_type == NULL || strpbrk(op->content_type, "\r\n") == NULL);
+
+    for (size_t i = 0; i < op->put_meta_count; i++)
+        good = good && strpbrk(op->put_meta[i].name, "\r\n: ") == NULL &&
+               strpbrk(op->put_meta[i].value, "\r\n") == NULL;
+    if (!good)
+        store_op_fail(task->op, STORE_FATAL, "a line break in metadata or ETag; this is a bug");
+    return good;
+}
+
 static bool check_key(struct s3_task *task)
 {
     const struct store_op *op = task->op;
@@ -316,7 +331,7 @@ bool s3_task_send(struct s3_task *task, void (*done)(void *arg, struct s3_http_a
     size_t path;
     bool ok;
 
-    if (!check_key(task))
+    if (!check_key(task) || !check_values(task))
         return false;
     s3_http_request_init(&request, NULL, NULL);
     task->headers_len = task->text_len = 0;

@@ -443,6 +443,53 @@ START_TEST(expired_keys_are_fetched_anew)
 }
 END_TEST
 
+static void write_keys(const char *path, const char *access)
+{
+    FILE *file = fopen(path, "we");
+
+    ck_assert_ptr_nonnull(file);
+    fprintf(file, "[default]\naws_access_key_id=%s\naws_secret_access_key=s\n", access);
+    fclose(file);
+}
+
+/* Refused keys are final, unless the file has others by now. */
+START_TEST(rotated_keys_are_found)
+{
+    char path[] = "/tmp/blobforge-test-XXXXXX", *error = NULL;
+    struct store_s3_options options;
+    struct store *store;
+
+    close(mkstemp(path));
+    SERVE("HTTP/1.1 403 No\r\n\r\n<Error><Code>InvalidAccessKeyId</Code></Error>",
+          "HTTP/1.1 403 No\r\n\r\n<Error><Code>InvalidAccessKeyId</Code></Error>", OK_EMPTY);
+    unsetenv("AWS_ACCESS_KEY_ID");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    unsetenv("AWS_SESSION_TOKEN");
+    unsetenv("AWS_PROFILE");
+    unsetenv("CREDENTIALS_DIRECTORY");
+    setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
+    setenv("no_proxy", "127.0.0.1", 1);
+    write_keys(path, "OLDKEY");
+    store_s3_options_init(&options);
+    options.bucket = "bucket";
+    options.endpoint_url = mem_printf("http://127.0.0.1:%d", server.port);
+    store = store_s3_open(&options, &error);
+    ck_assert_msg(store != NULL, "%s", error);
+    store_op_init(&op, STORE_PUT, "p/key");
+    op.cond = STORE_IF_ABSENT;
+    ck_assert_int_eq(store_do(store, &op), STORE_FATAL);
+    expect_requests(1);
+    store_op_reset(&op);
+    write_keys(path, "NEWKEY");
+    ck_assert_int_eq(store_do(store, &op), STORE_OK);
+    ck_assert_ptr_nonnull(strstr(server.last, "Credential=NEWKEY/"));
+    store_close(store);
+    end(3);
+    unlink(path);
+    free((char *)options.endpoint_url);
+}
+END_TEST
+
 START_TEST(a_late_delete_did_nothing)
 {
     SERVE("HTTP/1.1 403 Forbidden\r\n" DATE "\r\n"
@@ -673,6 +720,7 @@ int main(void)
     tcase_add_test(tcase, a_wrong_clock_is_repaired);
     tcase_add_test(tcase, a_wrong_clock_is_repaired_only_the_first_time);
     tcase_add_test(tcase, expired_keys_are_fetched_anew);
+    tcase_add_test(tcase, rotated_keys_are_found);
     tcase_add_test(tcase, a_late_delete_did_nothing);
     tcase_add_test(tcase, too_large_a_body);
     tcase_add_test(tcase, versions_are_noticed);

@@ -602,6 +602,9 @@ static const char *const bad_listings[] = {
     "<Key>%zz</Key></Contents></ListBucketResult>",
     "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated><Contents>"
     "<Key>a%00b</Key></Contents></ListBucketResult>",
+    "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key><ETag>a&#10;x: "
+    "y</ETag>"
+    "</Contents></ListBucketResult>",
     "<!DOCTYPE x [<!ENTITY e \"aaaaaaaaaa\"><!ENTITY f \"&e;&e;&e;&e;\">]>"
     "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>&f;</Key></Contents>"
     "</ListBucketResult>",
@@ -929,7 +932,8 @@ static const struct {
     {ANSWER(STORE_PUT, STORE_IF_ABSENT, 400, "BadDigest"), STORE_AGAIN, S3_REMEDY_WAIT},
     /* refused for good */
     {ANSWER(STORE_GET, STORE_ALWAYS, 403, "AccessDenied"), STORE_FATAL, S3_REMEDY_NONE},
-    {ANSWER(STORE_PUT, STORE_ALWAYS, 403, "SignatureDoesNotMatch"), STORE_FATAL, S3_REMEDY_NONE},
+    {ANSWER(STORE_PUT, STORE_ALWAYS, 403, "SignatureDoesNotMatch"), STORE_FATAL, S3_REMEDY_KEYS},
+    {ANSWER(STORE_GET, STORE_ALWAYS, 403, "InvalidAccessKeyId"), STORE_FATAL, S3_REMEDY_KEYS},
     {ANSWER(STORE_HEAD, STORE_ALWAYS, 403, ""), STORE_FATAL, S3_REMEDY_NONE},
     {ANSWER(STORE_DELETE, STORE_ALWAYS, 403, "AccessDenied"), STORE_FATAL, S3_REMEDY_NONE},
     {{STORE_DELETE, STORE_ALWAYS, true, S3_HTTP_ANSWERED, 403, "AccessDenied"},
