@@ -250,7 +250,8 @@ static enum exitcode run_ingest(struct cli *cli)
 
     if (!cli_tier(cli, "tier", &options.tier))
         return EXITCODE_USAGE;
-    status = cli_open(cli, options.dry_run ? CLI_READ : CLI_CREATE | CLI_WRITE, &queue);
+    /* A dry run is often the first command of all: it makes the directory store, and no more. */
+    status = cli_open(cli, options.dry_run ? CLI_CREATE : CLI_CREATE | CLI_WRITE, &queue);
     if (status != EXITCODE_OK)
         return status;
     options.paths = cli_operands(cli, &options.path_count);
