@@ -26,7 +26,8 @@ chmod 0711 "$dir"
 
 "$top_srcdir/tests/lib/make-pdfs.sh" "$dir/pdfs" 5 good
 cd "$dir/pdfs"
-head -c 400 good-0004.pdf >cut.pdf # its objects are gone, only the header and a little more is left
+head -c 60 good-0004.pdf >cut.pdf # no page is left of it
+head -c 400 good-0004.pdf >half.pdf # the page and a line of its text are left: what can be saved is saved
 qpdf --encrypt secret owner 256 -- good-0005.pdf locked.pdf
 echo "just a text" >text.pdf
 : >empty.pdf
@@ -74,7 +75,7 @@ head -c 10000000 /dev/zero | tr '\0' '[' >"$(marker_of "$(hash_of good-0003)")"
 timeout $((300 * slow)) "$daemon" -n 2 --until-empty >"$dir/daemon.log" 2>&1 || fail "daemon ended with status $?"
 state() { "$forge" status --json "$1" | sed -n 's/.*"state": *"\([a-z]*\)".*/\1/p'; }
 field() { "$forge" status --json "$2" | sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p"; }
-for name in good-0001 good-0002 good-0003 good-0004 good-0005 large; do
+for name in good-0001 good-0002 good-0003 good-0004 good-0005 half large; do
     [[ $(state "$(hash_of $name)") == "done" ]] || fail "$name: $(state "$(hash_of $name)")"
 done
 for name in cut locked; do
