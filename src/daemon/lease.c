@@ -295,6 +295,20 @@ static void run_loop(struct lease *lease)
     }
 }
 
+/* What this thread asked of the store, as a bill would count it; results published by workers are
+ * among the puts, documents fetched by them among the gets. */
+static void write_meter(const struct lease *lease)
+{
+    const struct store_meter *meter = store_meter(lease->store);
+
+    log_event(
+        LOG_INFO, "stop", LOG_I("completed", lease->counters.completed),
+        LOG_I("failed", lease->counters.failed), LOG_I("lost", lease->counters.lost),
+        LOG_I("given_back", lease->counters.given_back), LOG_I("get", meter->requests[STORE_GET]),
+        LOG_I("head", meter->requests[STORE_HEAD]), LOG_I("put", meter->requests[STORE_PUT]),
+        LOG_I("delete", meter->requests[STORE_DELETE]), LOG_I("list", meter->requests[STORE_LIST]));
+}
+
 static void *lease_thread(void *arg)
 {
     const struct lease_options *options = arg;
@@ -310,6 +324,7 @@ static void *lease_thread(void *arg)
         status = lease.end_status;
         text = lease.end_text;
         lease.end_text = NULL;
+        write_meter(&lease);
     }
     for (size_t i = 0; i < lease.slot_count; i++)
         if (lease.slots[i] != NULL)

@@ -37,6 +37,7 @@ struct lease_slot {
     bool killed;                        /* KILLED came */
     struct record_attempt *killed_record;
     bool unanswered;
+    unsigned givebacks; /* in a row */
 };
 
 struct lease_counters {

@@ -372,6 +372,21 @@ static void count_end(struct lease_counters *counters, enum attempt_end end)
     }
 }
 
+/* What is given back may be claimed again at once, by us too: not in a busy loop. */
+static void rest_after_giveback(struct lease_slot *slot)
+{
+    struct lease *lease = slot->lease;
+    int64_t rest_ms = lease->pace.poll_ms << (slot->givebacks < 8 ? slot->givebacks : 8);
+    int64_t until;
+
+    slot->givebacks++;
+    if (rest_ms > lease->pace.poll_max_ms)
+        rest_ms = lease->pace.poll_max_ms;
+    until = clock_boot_ms(lease->clock) + rest_ms;
+    while (clock_boot_ms(lease->clock) < until && !slot_is_over(slot))
+        lease_sleep(lease, &slot->sleeper, until);
+}
+
 static void run(struct lease_slot *slot)
 {
     struct lease *lease = slot->lease;
@@ -399,12 +414,10 @@ static void run(struct lease_slot *slot)
     slot->busy = false;
     if (lease->options->until_empty && lease_held(lease) == 0)
         lease->look_boot_ms = 0; /* it may have been the last */
-    /* What is given back may be claimed at once, by us too: not in a busy loop. */
-    if (report.end == ATTEMPT_END_GIVEN_BACK && !slot_is_over(slot)) {
-        int64_t until = clock_boot_ms(lease->clock) + lease->pace.poll_ms;
-        while (clock_boot_ms(lease->clock) < until && !slot_is_over(slot))
-            lease_sleep(lease, &slot->sleeper, until);
-    }
+    if (report.end == ATTEMPT_END_GIVEN_BACK)
+        rest_after_giveback(slot);
+    else
+        slot->givebacks = 0;
     if (report.end != ATTEMPT_END_DONE)
         lease->look_due = true;
     attempt_report_release(&report);

@@ -26,11 +26,12 @@
 #include "base/alloc.h"
 #include "base/exitcode.h"
 #include "base/log.h"
+#include "convert/slot.h"
+#include "daemon/children.h"
 #include "daemon/instance.h"
 #include "daemon/lease.h"
 #include "daemon/patrol.h"
 #include "daemon/slot.h"
-#include "daemon/children.h"
 #include "store/store_settings.h"
 
 #include "config.h"
@@ -654,6 +655,19 @@ static bool start_lease(struct master *master)
     return true;
 }
 
+/* Folders of workers that were killed, this run's or an earlier one's, and what still runs in them.
+ */
+static void sweep_folders(const struct master *master)
+{
+    char *prefix = mem_printf("%s.slot", settings_text(master->first_settings, SETTING_INSTANCE));
+    int swept = slot_folders_sweep(settings_text(master->first_settings, SETTING_WORK_DIR), prefix);
+
+    if (swept > 0)
+        log_event(LOG_INFO, "recover", LOG_I("folders", swept),
+                  LOG_S("msg", "work folders of killed workers swept"));
+    free(prefix);
+}
+
 static int set_up(struct master *master, char **text_r)
 {
     int status;
@@ -672,6 +686,7 @@ static int set_up(struct master *master, char **text_r)
     status = open_stores(master, text_r);
     if (status != 0)
         return status;
+    sweep_folders(master);
     slots_resize(&master->slots, (size_t)settings_number(master->settings, SETTING_SLOTS));
     if (!start_lease(master)) {
         *text_r = mem_printf("cannot start a thread: %s", strerror(errno));
@@ -700,6 +715,7 @@ int master_run(const struct master_options *options, bool *orderly_r, char **tex
         master.orderly = false;
         master.slots.to_lease = master.to_lease;
         loop(&master);
+        sweep_folders(&master);
         status = master.status;
         *text_r = master.text;
         if (master.lease_runs) {

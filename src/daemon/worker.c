@@ -228,6 +228,17 @@ static void facts_release(struct document_facts *facts)
     json_object_put(facts->tags);
 }
 
+/* A fetch fails for the store or for our own disk; the transfer says which only in words. */
+static bool is_ours_to_blame(const char *error)
+{
+    static const int codes[] = {ENOSPC, EDQUOT, EIO, EFBIG, EROFS};
+
+    for (size_t i = 0; error != NULL && i < ARRAY_LEN(codes); i++)
+        if (strstr(error, strerror(codes[i])) != NULL)
+            return true;
+    return false;
+}
+
 /* The document lies in S/in and is the right one; otherwise the attempt's end was told. */
 enum fetched {
     FETCHED,
@@ -252,21 +263,16 @@ static enum fetched fetch_document(struct worker *worker, struct ipc_job *job,
     if (fd < 0)
         return tell_early_end(worker, host, error) ? FETCH_ENDED : FETCH_GONE;
     worker->transfer.deadline_ms = job->fetch_deadline_ms;
-    errno = 0;
     status = transfer_fetch(&job->grant, fd, &worker->transfer, &body, &error);
     if (status != STORE_OK) {
-        int64_t free_bytes = 0;
-        bool full = status == STORE_FATAL &&
-                    slot_free_bytes(slot_folder_path(worker->folder), &free_bytes) &&
-                    free_bytes < 65536;
         close(fd);
         if (master_is_gone(worker)) {
             free(error);
             return FETCH_GONE;
         }
-        return tell_early_end(worker, full ? host : outcome_of(OUTCOME_STORE, 0), error)
-                   ? FETCH_ENDED
-                   : FETCH_GONE;
+        if (!is_ours_to_blame(error))
+            host = outcome_of(OUTCOME_STORE, 0);
+        return tell_early_end(worker, host, error) ? FETCH_ENDED : FETCH_GONE;
     }
     check = document_check(fd, job);
     close(fd);
