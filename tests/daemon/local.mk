@@ -1,1 +1,7 @@
-# Tests of daemon.
+# Tests of the daemon: each script starts real daemons on stores of its own; lib.sh is what they share.
+DAEMON_TESTS = tests/daemon/many_jobs.sh tests/daemon/pid_lock.sh tests/daemon/converter_crash.sh \
+	tests/daemon/hard_timeout.sh tests/daemon/worker_killed.sh tests/daemon/master_killed.sh \
+	tests/daemon/drain.sh tests/daemon/reload.sh tests/daemon/breaker.sh \
+	tests/daemon/bad_records.sh tests/daemon/full_disk.sh tests/daemon/memory.sh
+TESTS += $(DAEMON_TESTS)
+EXTRA_DIST += tests/daemon/lib.sh $(DAEMON_TESTS)
