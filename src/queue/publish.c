@@ -188,6 +188,8 @@ enum queue_result queue_complete(struct queue *queue, struct claim *claim, char 
     enum queue_result result;
 
     *error_r = NULL;
+    if (!claim_lease_good(queue, claim))
+        return QUEUE_EXPIRED;
     result = result_evidence(queue, claim, &evidence, error_r);
     if (result == QUEUE_OK && claim->marker_present) {
         /* Changed under our lock (v1): what stands then is a leftover, and the next claim says so.
