@@ -6,7 +6,7 @@ libblobforge_a_SOURCES += \
 	src/queue/claim.c \
 	src/queue/failure.c \
 	src/queue/fleet.c src/queue/fleet.h \
-	src/queue/gate.h \
+	src/queue/gate.c src/queue/gate.h \
 	src/queue/heal.c src/queue/heal.h \
 	src/queue/history.c src/queue/history.h \
 	src/queue/identity.c src/queue/identity.h \
