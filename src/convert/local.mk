@@ -5,6 +5,8 @@ libblobforge_a_SOURCES += \
 	src/convert/command.c src/convert/command.h \
 	src/convert/content.c src/convert/content.h \
 	src/convert/convert.c src/convert/convert.h \
+	src/convert/filter.c src/convert/filter.h \
+	src/convert/landlock.c src/convert/landlock.h \
 	src/convert/measure.c src/convert/measure.h \
 	src/convert/outcome.c src/convert/outcome.h \
 	src/convert/pack.c src/convert/pack.h \

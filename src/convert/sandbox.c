@@ -1,13 +1,26 @@
-/* See sandbox.h. L0 is what run.c always does; it has nothing to prepare and nothing to enter. */
+/* See sandbox.h. What a converter may read is the toolchain: where programs, libraries, fonts and
+ * language data are installed, a few files of /etc, and the folder of the converter itself, since
+ * scripts have their modules beside them (unless that is a home or the root). /proc can be read:
+ * Landlock refuses what belongs to processes outside, such as their environment and memory. */
 #include "convert/sandbox.h"
 
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "convert/filter.h"
+#include "convert/landlock.h"
 
 struct sandbox {
     enum sandbox_level level;
+    int ruleset_fd;
+    struct filter *filter;
 };
 
 static const char *const sandbox_names[] = {[SANDBOX_AUTO] = "auto",
@@ -31,26 +44,146 @@ bool sandbox_level_parse(const char *text, enum sandbox_level *level_r)
     return false;
 }
 
+static const struct {
+    const char *path;
+    enum landlock_access access;
+} toolchain[] = {
+    {"/usr", LANDLOCK_EXECUTE},
+    {"/bin", LANDLOCK_EXECUTE},
+    {"/sbin", LANDLOCK_EXECUTE},
+    {"/lib", LANDLOCK_EXECUTE},
+    {"/lib32", LANDLOCK_EXECUTE},
+    {"/lib64", LANDLOCK_EXECUTE},
+    {"/opt", LANDLOCK_EXECUTE},
+    {"/nix/store", LANDLOCK_EXECUTE},
+    {"/etc/alternatives", LANDLOCK_EXECUTE},
+    {"/etc/ld.so.cache", LANDLOCK_READ},
+    {"/etc/ld.so.conf", LANDLOCK_READ},
+    {"/etc/ld.so.conf.d", LANDLOCK_READ},
+    {"/etc/ld.so.preload", LANDLOCK_READ},
+    {"/etc/passwd", LANDLOCK_READ},
+    {"/etc/group", LANDLOCK_READ},
+    {"/etc/nsswitch.conf", LANDLOCK_READ},
+    {"/etc/localtime", LANDLOCK_READ},
+    {"/etc/mime.types", LANDLOCK_READ},
+    {"/etc/papersize", LANDLOCK_READ},
+    {"/etc/fonts", LANDLOCK_READ},
+    {"/etc/libreoffice", LANDLOCK_READ},
+    {"/etc/ImageMagick-6", LANDLOCK_READ},
+    {"/etc/ImageMagick-7", LANDLOCK_READ},
+    {"/etc/texmf", LANDLOCK_READ},
+    {"/etc/ssl/openssl.cnf", LANDLOCK_READ},
+    {"/etc/python3", LANDLOCK_READ},
+    {"/var/lib/texmf", LANDLOCK_READ},
+    {"/var/cache/fontconfig", LANDLOCK_READ},
+    {"/proc", LANDLOCK_READ},
+    {"/sys/devices/system/cpu", LANDLOCK_READ},
+    {"/dev/null", LANDLOCK_DEVICE},
+    {"/dev/zero", LANDLOCK_DEVICE},
+    {"/dev/full", LANDLOCK_DEVICE},
+    {"/dev/random", LANDLOCK_DEVICE},
+    {"/dev/urandom", LANDLOCK_DEVICE},
+    {BF_LIBEXECDIR "/blobforge", LANDLOCK_EXECUTE},
+};
+
 enum sandbox_level sandbox_best(void)
 {
-    return SANDBOX_L0;
+    return landlock_abi() > 0 && filter_available() ? SANDBOX_L1 : SANDBOX_L0;
 }
 
-struct sandbox *sandbox_prepare(enum sandbox_level level, const char *folder, char **error_r)
+static bool allow_in_slot(int fd, int abi, const char *folder)
 {
-    struct sandbox *sandbox;
+    static const struct {
+        const char *name;
+        enum landlock_access access;
+    } subs[] = {{"in", LANDLOCK_READ}, {"out", LANDLOCK_WRITE}, {"tmp", LANDLOCK_WRITE}};
+    bool ok = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(subs) && ok; i++) {
+        char *path = mem_printf("%s/%s", folder, subs[i].name);
+        ok = landlock_ruleset_allow(fd, abi, path, subs[i].access);
+        free(path);
+    }
+    return ok;
+}
+
+static bool is_beneath(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+
+    return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* The program and what lies beside it (not when slots do); of a Python environment (pyvenv.cfg) the
+ * whole. */
+static bool allow_program(int fd, int abi, const char *slot, const char *program)
+{
+    const char *home = getenv("HOME");
+    char *folder = mem_strdup(program), *slash = strrchr(folder, '/'), *config;
+    bool ok = landlock_ruleset_allow(fd, abi, program, LANDLOCK_EXECUTE);
+
+    *slash = '\0';
+    if (folder[0] != '\0' && !is_beneath(slot, folder) &&
+        (home == NULL || strcmp(folder, home) != 0))
+        ok = ok && landlock_ruleset_allow(fd, abi, folder, LANDLOCK_EXECUTE);
+    slash = strrchr(folder, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+        config = mem_printf("%s/pyvenv.cfg", folder);
+        if (access(config, F_OK) == 0)
+            ok = ok && landlock_ruleset_allow(fd, abi, folder, LANDLOCK_EXECUTE);
+        free(config);
+    }
+    free(folder);
+    return ok;
+}
+
+/* -1 with errno. */
+static int ruleset_make(const char *folder, const char *program)
+{
+    int abi = landlock_abi();
+    int fd = abi > 0 ? landlock_ruleset_create(abi) : -1;
+    bool ok = fd != -1;
+
+    for (size_t i = 0; i < ARRAY_LEN(toolchain) && ok; i++)
+        ok = landlock_ruleset_allow(fd, abi, toolchain[i].path, toolchain[i].access);
+    if (ok && allow_program(fd, abi, folder, program) && allow_in_slot(fd, abi, folder))
+        return fd;
+    if (fd != -1)
+        close(fd);
+    return -1;
+}
+
+static bool sandbox_prepare_l1(struct sandbox *sandbox, const char *folder, const char *program,
+                               char **error_r)
+{
+    sandbox->ruleset_fd = ruleset_make(folder, program);
+    if (sandbox->ruleset_fd == -1) {
+        *error_r = mem_printf("cannot restrict files (Landlock): %s; set sandbox to auto or l0",
+                              strerror(errno));
+        return false;
+    }
+    sandbox->filter = filter_create(error_r);
+    return sandbox->filter != NULL;
+}
+
+struct sandbox *sandbox_prepare(enum sandbox_level level, const char *folder, const char *program,
+                                char **error_r)
+{
+    struct sandbox *sandbox = mem_alloc(sizeof(*sandbox));
 
     *error_r = NULL;
-    if (level == SANDBOX_AUTO)
-        level = sandbox_best();
-    if (level != SANDBOX_L0) {
+    sandbox->level = level == SANDBOX_AUTO ? sandbox_best() : level;
+    sandbox->ruleset_fd = -1;
+    if (sandbox->level == SANDBOX_L1)
+        (void)sandbox_prepare_l1(sandbox, folder, program, error_r);
+    else if (sandbox->level != SANDBOX_L0)
         *error_r = mem_printf("sandbox level %s: not available here; set sandbox to auto",
                               sandbox_level_name(level));
-        return NULL;
-    }
-    sandbox = mem_alloc(sizeof(*sandbox));
-    sandbox->level = level;
-    return sandbox;
+    if (*error_r == NULL)
+        return sandbox;
+    sandbox_release(sandbox);
+    return NULL;
 }
 
 enum sandbox_level sandbox_level(const struct sandbox *sandbox)
@@ -58,12 +191,35 @@ enum sandbox_level sandbox_level(const struct sandbox *sandbox)
     return sandbox->level;
 }
 
+/* Root without its capabilities is an ordinary user who owns root's files; Landlock alone does not
+ * hold somebody who may read any process's memory. */
+static int capabilities_drop(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}};
+
+    /* Refused to an ordinary user, who does not need it: exec gives nothing back to either. */
+    (void)prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0);
+    return syscall(SYS_capset, &header, none) == 0 ? 0 : errno;
+}
+
 int sandbox_enter(const struct sandbox *sandbox)
 {
-    return 0;
+    int error = sandbox->level == SANDBOX_L0 ? 0 : capabilities_drop();
+
+    if (error == 0 && sandbox->ruleset_fd != -1)
+        error = landlock_ruleset_enter(sandbox->ruleset_fd);
+    if (error == 0 && sandbox->filter != NULL)
+        error = filter_enter(sandbox->filter);
+    return error;
 }
 
 void sandbox_release(struct sandbox *sandbox)
 {
+    if (sandbox == NULL)
+        return;
+    if (sandbox->ruleset_fd != -1)
+        close(sandbox->ruleset_fd);
+    filter_destroy(sandbox->filter);
     free(sandbox);
 }

@@ -1,9 +1,10 @@
 /* How far a converter is shut in.
  *
- *     L0   session, process group, subreaper, descriptors, environment, rlimits, umask: run.c,
- *          always
- *     L1   no_new_privs; Landlock: reads the toolchain and its input, writes out/ and tmp/, no TCP;
- *          seccomp list
+ *     L0   session, process group, subreaper, descriptors, environment, rlimits, umask,
+ *          no_new_privs: spawn.c and run.c, always
+ *     L1   Landlock: reads the toolchain and its input, writes out/ and tmp/; TCP, signals and
+ *          abstract sockets as the kernel's ABI knows them. seccomp: a list of refused system
+ *          calls, no sockets but AF_UNIX. No capabilities
  *     L2   namespaces, cgroup
  *
  * Prepared in the parent (everything that allocates), entered in the child between fork and exec
@@ -29,12 +30,12 @@ enum sandbox_level sandbox_best(void);
 
 struct sandbox;
 
-/* For a run in `folder` (S). AUTO takes the best there is. NULL with *error_r (the caller frees):
- * the level asked for cannot be had here. */
-struct sandbox *sandbox_prepare(enum sandbox_level level, const char *folder,
+/* For a run of `program` (absolute) in `folder` (S). AUTO takes the best there is. NULL with
+ * *error_r (the caller frees): the level asked for cannot be had here. */
+struct sandbox *sandbox_prepare(enum sandbox_level level, const char *folder, const char *program,
                                 char **error_r) MUST_CHECK;
 enum sandbox_level sandbox_level(const struct sandbox *sandbox); /* as granted */
-/* In the child, after descriptors and limits are set, before exec. 0 or an errno. */
+/* In the child, with no_new_privs set, before descriptors are closed. 0 or an errno. */
 int sandbox_enter(const struct sandbox *sandbox) MUST_CHECK;
 void sandbox_release(struct sandbox *sandbox); /* NULL is fine */
 

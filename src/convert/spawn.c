@@ -200,20 +200,18 @@ static NO_RETURN void child_main(const struct child_plan *plan)
     child_offer_to_oom();
     if (chdir(plan->folder) == -1)
         child_fail(plan->fds[4], STEP_FOLDER, errno);
-    error = child_descriptors(plan);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+        child_fail(plan->fds[4], STEP_SANDBOX, errno);
+    error = plan->sandbox != NULL ? sandbox_enter(plan->sandbox) : 0;
+    if (error != 0)
+        child_fail(plan->fds[4], STEP_SANDBOX, error);
+    error = child_descriptors(plan); /* closes what the sandbox was entered by, too */
     if (error != 0)
         child_fail(plan->fds[4], STEP_DESCRIPTORS, error);
     for (size_t i = 0; i < plan->limit_count; i++) {
         struct rlimit limit = {plan->limits[i].soft, plan->limits[i].hard};
         if (setrlimit((__rlimit_resource_t)plan->limits[i].resource, &limit) == -1)
             child_fail(4, STEP_LIMITS, errno);
-    }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-        child_fail(4, STEP_SANDBOX, errno);
-    if (plan->sandbox != NULL) {
-        error = sandbox_enter(plan->sandbox);
-        if (error != 0)
-            child_fail(4, STEP_SANDBOX, error);
     }
     execve(plan->file, plan->argv, plan->env);
     child_fail(4, STEP_EXEC, errno);

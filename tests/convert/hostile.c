@@ -2,20 +2,28 @@
  * may make its converter do. Modes that end well write a small content.md. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 static const char *outdir;
+
+struct text {
+    char bytes[8192];
+    size_t len;
+};
 
 static void say(const char *line)
 {
@@ -354,10 +362,69 @@ static void mode_litter(void)
         _exit(74);
 }
 
+/* --- the sandbox ------------------------------------------------------------------------------ */
+
+static void told(struct text *text, const char *what, bool done)
+{
+    text->len += (size_t)snprintf(text->bytes + text->len, sizeof(text->bytes) - text->len,
+                                  "%s %s\n", what, done ? "done" : "refused");
+}
+
+static bool opens(const char *path, int flags)
+{
+    int fd = open(path, flags, 0600);
+
+    if (fd != -1)
+        close(fd);
+    return fd != -1;
+}
+
+static bool has_socket(int family, int type)
+{
+    int fd = socket(family, type, 0);
+
+    if (fd != -1)
+        close(fd);
+    return fd != -1;
+}
+
+/* Tries each thing and writes down which came about. */
+static void mode_probe(void)
+{
+    static struct text text;
+    char environ_of_parent[64], inside[4096], moved[4096];
+    const char *other = getenv("HOSTILE_OTHER");
+
+    snprintf(environ_of_parent, sizeof(environ_of_parent), "/proc/%d/environ", (int)getppid());
+    snprintf(inside, sizeof(inside), "%s/inside", getenv("TMPDIR"));
+    out_path(moved, sizeof(moved), "moved.txt");
+    told(&text, "probe:", true);
+    told(&text, "inet", has_socket(AF_INET, SOCK_STREAM));
+    told(&text, "inet6", has_socket(AF_INET6, SOCK_DGRAM));
+    told(&text, "netlink", has_socket(AF_NETLINK, SOCK_RAW));
+    told(&text, "unix", has_socket(AF_UNIX, SOCK_STREAM));
+    told(&text, "read-other", opens(other, O_RDONLY));
+    told(&text, "write-other", opens(other, O_WRONLY));
+    told(&text, "read-config", opens("/etc/hostname", O_RDONLY));
+    told(&text, "read-toolchain", opens("/bin/sh", O_RDONLY));
+    told(&text, "write-inside", opens(inside, O_RDWR | O_CREAT));
+    told(&text, "move-inside", rename(inside, moved) == 0);
+    told(&text, "dev-null", opens("/dev/null", O_RDWR));
+    told(&text, "parent-environ", opens(environ_of_parent, O_RDONLY));
+    told(&text, "own-status", opens("/proc/self/status", O_RDONLY));
+    told(&text, "ptrace-parent", ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0);
+    told(&text, "user-namespace", unshare(CLONE_NEWUSER) == 0);
+    told(&text, "io-uring", syscall(SYS_io_uring_setup, 1, NULL) == -1 && errno != EPERM);
+    told(&text, "signal-parent", kill(getppid(), 0) == 0);
+    told(&text, "fork-exec", system("exit 0") == 0);
+    put("content.md", text.bytes, text.len);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } modes[] = {
+    {"probe", mode_probe},
     {"ignore", mode_ignore},
     {"escape", mode_escape},
     {"escape-hang", mode_escape_hang},

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "convert/convert.h"
+#include "convert/landlock.h"
 #include "convert/tree.h"
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -500,7 +501,8 @@ static const struct {
 START_TEST(outputs)
 {
     if (output_rows[_i].root_only && geteuid() != 0)
-        return; /* an ordinary user's converter cannot make a device */
+        return;               /* an ordinary user's converter cannot make a device */
+    job.sandbox = SANDBOX_L0; /* a higher level would keep some from being made */
     run_mode(output_rows[_i].mode);
     expect_failure(CAUSE_CONVERTER, ATTEMPT_BLAME_CHARGE, output_rows[_i].error);
     ck_assert_int_eq(result.record.exit_status, 0);
@@ -515,6 +517,7 @@ START_TEST(hardlink)
     close(fd);
     env = mem_printf("%s HOSTILE_OTHER=%s", mark, other);
     job.env = env;
+    job.sandbox = SANDBOX_L0;
     run_mode("hardlink");
     expect_failure(CAUSE_CONVERTER, ATTEMPT_BLAME_CHARGE, "'assets/x': a hard link");
     free(env);
@@ -538,6 +541,59 @@ START_TEST(litter)
     run_mode("litter");
     ck_assert(!result.packed);
     ck_assert_int_eq(result.record.cause, CAUSE_DOCUMENT);
+}
+END_TEST
+
+/* --- the sandbox ------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *what;
+    bool at_l1;
+    int abi; /* of Landlock, that refuses it; 0: refused by every one, or by seccomp */
+} probe_rows[] = {
+    {"inet", false, 0},           {"inet6", false, 0},
+    {"netlink", false, 0},        {"unix", true, 0},
+    {"read-other", false, 0},     {"write-other", false, 0},
+    {"read-config", false, 0},    {"read-toolchain", true, 0},
+    {"write-inside", true, 0},    {"move-inside", true, 0},
+    {"dev-null", true, 0},        {"own-status", true, 0},
+    {"parent-environ", false, 0}, {"ptrace-parent", false, 0},
+    {"user-namespace", false, 0}, {"io-uring", false, 0},
+    {"signal-parent", false, 6},  {"fork-exec", true, 0},
+};
+
+/* What level 1 refuses, and what a converter must still be able to do there. */
+START_TEST(sandbox_l1)
+{
+    char *other = mem_printf("%s/other-slot", root), *env, *text;
+    int fd = open(other, O_WRONLY | O_CREAT, 0600);
+
+    close(fd);
+    env = mem_printf("%s HOSTILE_OTHER=%s", mark, other);
+    job.env = env;
+    job.sandbox = SANDBOX_L1;
+    run_mode("probe");
+    ck_assert_int_eq(unlink(other), 0);
+    ck_assert_msg(result.packed, "%s", result.record.error);
+    ck_assert_str_eq(result.record.sandbox, "l1");
+    text = packed_text("content.md");
+    for (size_t i = 0; i < ARRAY_LEN(probe_rows); i++) {
+        bool done = probe_rows[i].at_l1 || landlock_abi() < probe_rows[i].abi;
+        char *want = mem_printf("\n%s %s\n", probe_rows[i].what, done ? "done" : "refused");
+        ck_assert_msg(strstr(text, want) != NULL, "%s in %s", want, text);
+        free(want);
+    }
+    free(text);
+    free(env);
+    free(other);
+}
+END_TEST
+
+START_TEST(sandbox_not_there)
+{
+    job.sandbox = SANDBOX_L2;
+    run_mode("good");
+    expect_failure(CAUSE_OPERATOR, ATTEMPT_BLAME_UNCHARGED, "sandbox level l2: not available");
 }
 END_TEST
 
@@ -581,6 +637,12 @@ int main(void)
     tcase_add_test(runs, hardlink);
     tcase_add_test(runs, unreadable);
     tcase_add_test(runs, litter);
+    if (sandbox_best() == SANDBOX_L0)
+        printf(
+            "sandbox level 1 skipped: no Landlock in this kernel, or built without libseccomp\n");
+    else
+        tcase_add_test(runs, sandbox_l1);
+    tcase_add_test(runs, sandbox_not_there);
     suite_add_tcase(suite, runs);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
