@@ -58,6 +58,21 @@ static size_t path_count(const char *hash)
     return count;
 }
 
+static void ignore_outcome(void *arg, const struct ingest_outcome *outcome)
+{
+}
+
+/* PREFIX0.pdf and so on, all different. */
+static void write_pdfs(const char *prefix, int count)
+{
+    char name[32];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "%s%d.pdf", prefix, i);
+        write_pdf(name, name);
+    }
+}
+
 START_TEST(tree_is_queued_and_known_afterwards)
 {
     struct ingest_options options = {0};
@@ -295,6 +310,39 @@ START_TEST(many_twins)
 }
 END_TEST
 
+/* On a store of round trips pages of listings answer first; with pages of 13 most of them go on. */
+START_TEST(new_files_are_found_by_listings)
+{
+    static const struct {
+        bool dry_run, remote;
+        int64_t queued;
+    } runs[] = {{true, true, 200}, {true, false, 200}, {false, true, 200}, {false, true, 100}};
+    struct ingest_summary summary;
+    uint64_t requests[ARRAY_LEN(runs)];
+
+    store_mem_destroy(mem);
+    mem = store_mem_create(_i == 0 ? NULL : &(struct store_mem_options){.page_max = 13});
+    write_pdfs("t", 200);
+    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+        struct ingest_options options = {.dry_run = runs[i].dry_run, .each = ignore_outcome};
+        struct store *store = store_mem_open(mem);
+        struct store_properties properties = *store_properties(store);
+
+        properties.presigns = runs[i].remote;
+        store_set_properties(store, &properties);
+        if (i == 3)
+            write_pdfs("n", 100);
+        ck_assert_int_eq(run(&options, store, &summary), QUEUE_OK);
+        requests[i] = last_meter.requests[STORE_GET] + last_meter.requests[STORE_HEAD] +
+                      last_meter.requests[STORE_LIST];
+        ck_assert_int_eq(summary.queued, runs[i].queued);
+        ck_assert_int_eq(summary.errors, 0);
+    }
+    ck_assert_uint_lt(requests[0] * 5, requests[1]);
+    expect_jobs(300);
+}
+END_TEST
+
 START_TEST(raw_object_alone_is_made_good)
 {
     struct ingest_options options = {0};
@@ -393,10 +441,7 @@ START_TEST(trouble_then_a_second_run)
     char name[32], hash[65];
     enum queue_result result;
 
-    for (int i = 0; i < 40; i++) {
-        snprintf(name, sizeof(name), "t%d.pdf", i);
-        write_pdf(name, name);
-    }
+    write_pdfs("t", 40);
     result = run(&options, fault_open(&troubles[_i].fault), &summary);
     ck_assert(result == QUEUE_OK || (troubles[_i].may_end && result == QUEUE_FATAL));
     if (result == QUEUE_OK && !troubles[_i].no_error)
@@ -448,10 +493,7 @@ START_TEST(stopped_and_taken_up_again)
     size_t queued, noted = 0;
     char name[32], hash[65];
 
-    for (int i = 0; i < 500; i++) {
-        snprintf(name, sizeof(name), "t%d.pdf", i);
-        write_pdf(name, name);
-    }
+    write_pdfs("t", 500);
     ck_assert_int_eq(run(&options, NULL, &summary), QUEUE_OK);
     ck_assert(summary.stopped);
     ck_assert_int_gt(summary.queued, 0);
@@ -476,10 +518,6 @@ START_TEST(stopped_and_taken_up_again)
 END_TEST
 
 /* ---- size ---- */
-
-static void ignore_outcome(void *arg, const struct ingest_outcome *outcome)
-{
-}
 
 static int64_t most_memory;
 
@@ -544,6 +582,7 @@ Suite *run_suite(void)
     tcase_add_test(tcase, lfs_pointers);
     tcase_add_test(tcase, dry_run_changes_nothing);
     tcase_add_test(tcase, many_twins);
+    tcase_add_loop_test(tcase, new_files_are_found_by_listings, 0, 2);
     tcase_add_test(tcase, raw_object_alone_is_made_good);
     tcase_add_test(tcase, changed_between_hash_and_upload);
     tcase_add_test(tcase, wrong_hash_in_the_attributes);

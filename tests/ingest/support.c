@@ -17,6 +17,7 @@ struct store_mem *mem;
 struct outcome outcomes[OUTCOMES_MAX];
 size_t outcome_count;
 int warning_count;
+struct store_meter last_meter;
 
 void dir_begin(void)
 {
@@ -268,6 +269,7 @@ enum queue_result run(const struct ingest_options *options, struct store *store,
     result = ingest_run(&queue, &mine, summary_r != NULL ? summary_r : &ignored, &error);
     ck_assert_int_eq(error != NULL, result != QUEUE_OK);
     free(error);
+    last_meter = *store_meter(store);
     store_close(store);
     return result;
 }

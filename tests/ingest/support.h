@@ -60,6 +60,7 @@ struct outcome {
 extern struct outcome outcomes[OUTCOMES_MAX];
 extern size_t outcome_count;
 extern int warning_count;
+extern struct store_meter last_meter; /* of the last run's store */
 
 /* Runs over `paths` (NULL: dir) with a store on `mem`, or `store`, which is closed afterwards. */
 enum queue_result run(const struct ingest_options *options, struct store *store,
