@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -113,40 +114,41 @@ static void prepare_step(struct loop *loop, struct lane *lane)
 {
     char key[256];
 
-#define KEY(format) snprintf(key, sizeof(key), format, lane->job)
+/* Each run has keys of its own: what an earlier one left would answer this one's conditions. */
+#define KEY(format) snprintf(key, sizeof(key), "bare/%d/" format, (int)getpid(), lane->job)
     switch ((enum step_kind)lane->step) {
     case STEP_LOCK:
-        KEY("bare/queue/processing/%08d");
+        KEY("queue/processing/%08d");
         prepare(loop, lane, "PUT", key, true, body, 350);
         break;
     case STEP_MARKER:
-        KEY("bare/queue/todo/3_normal/%08d");
+        KEY("queue/todo/3_normal/%08d");
         if (loop->setting_up)
             prepare(loop, lane, "PUT", key, false, "", 0);
         else
             prepare(loop, lane, "GET", key, false, NULL, 0);
         break;
     case STEP_RESULT_HEAD:
-        KEY("bare/store/out/%08d.zip");
+        KEY("store/out/%08d.zip");
         prepare(loop, lane, "HEAD", key, false, NULL, 0);
         break;
     case STEP_RAW:
-        KEY("bare/store/raw/%08d.pdf");
+        KEY("store/raw/%08d.pdf");
         if (loop->setting_up)
             prepare(loop, lane, "PUT", key, false, body, sizeof(body));
         else
             prepare(loop, lane, "GET", key, false, NULL, 0);
         break;
     case STEP_RESULT:
-        KEY("bare/store/out/%08d.zip");
+        KEY("store/out/%08d.zip");
         prepare(loop, lane, "PUT", key, true, body, 700);
         break;
     case STEP_MARKER_AWAY:
-        KEY("bare/queue/todo/3_normal/%08d");
+        KEY("queue/todo/3_normal/%08d");
         prepare(loop, lane, "DELETE", key, false, NULL, 0);
         break;
     case STEP_LOCK_AWAY:
-        KEY("bare/queue/processing/%08d");
+        KEY("queue/processing/%08d");
         prepare(loop, lane, "DELETE", key, false, NULL, 0);
         break;
     case STEP_COUNT:
@@ -191,7 +193,7 @@ static bool advance(struct loop *loop, struct lane *lane)
         lane->job = loop->next++;
         data = read_file(loop->files[lane->job], &len);
         loop->bytes += len;
-        snprintf(key, sizeof(key), "bare/upload/%08d", lane->job);
+        snprintf(key, sizeof(key), "bare/%d/upload/%08d", (int)getpid(), lane->job);
         prepare(loop, lane, "PUT", key, false, NULL, len);
         curl_easy_setopt(lane->easy, CURLOPT_COPYPOSTFIELDS, data);
         free(data);
