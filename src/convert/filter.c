@@ -68,7 +68,7 @@ static int filter_refuse_sockets(scmp_filter_ctx rules)
 
     for (size_t i = 0; i < ARRAY_LEN(calls) && error == 0; i++)
         error = seccomp_rule_add(rules, SCMP_ACT_ERRNO(EACCES), calls[i], 1,
-                                 SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+                                 SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
     return error;
 }
 
