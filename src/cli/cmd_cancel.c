@@ -20,7 +20,8 @@ static enum queue_result step(struct queue *queue, const char *hash, void *arg, 
 static enum exitcode run(struct cli *cli)
 {
     struct wish wish = {cli_flag(cli, "requeue") ? CANCEL_REQUEUE : CANCEL_BURY, moves_by()};
-    struct move move = {.action = "cancelled", .step = step, .arg = &wish};
+    struct move move = {
+        .action = "cancelled", .step = step, .arg = &wish, .nothing = "nothing to cancel"};
     enum exitcode code = moves_run(cli, &move);
 
     free(wish.by);

@@ -57,14 +57,17 @@ static void check_work_dir(struct checks *checks, const struct settings *setting
 {
     const char *dir = settings_text(settings, SETTING_WORK_DIR);
     int64_t least = settings_number(settings, SETTING_MIN_FREE_SPACE), bytes = 0;
-    char have[HUMAN_SIZE], want[HUMAN_SIZE];
+    char have[HUMAN_SIZE];
+    struct buf want = BUF_INIT;
 
+    setting_print(settings, SETTING_MIN_FREE_SPACE, &want);
     if (!slot_free_bytes(dir, &bytes))
         add_check(checks, "work_dir", false, mem_printf("%s: %s", dir, strerror(errno)));
     else
         add_check(checks, "work_dir", bytes >= least,
                   mem_printf("%s: %s free, min_free_space is %s", dir, human_show_size(bytes, have),
-                             human_show_size(least, want)));
+                             buf_text(&want)));
+    buf_release(&want);
 }
 
 static void check_machine(struct checks *checks, const struct settings *settings)

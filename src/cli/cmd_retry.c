@@ -16,7 +16,10 @@ static enum exitcode run(struct cli *cli)
                                  .reconvert = cli_flag(cli, "reconvert"),
                                  .move = cli_value(cli, "tier") != NULL,
                                  .tier = TIER_DEFAULT};
-    struct move move = {.action = "retried", .step = step, .arg = &wish};
+    struct move move = {.action = "retried",
+                        .step = step,
+                        .arg = &wish,
+                        .nothing = "nothing to retry; --reconvert makes a result anew"};
     char *by;
     enum exitcode code;
 

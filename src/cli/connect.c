@@ -289,11 +289,11 @@ enum exitcode cli_resolve(struct cli *cli, const char *text, char hash_r[static 
         return EXITCODE_USAGE;
     }
     result = view_resolve(&cli->queue, text, hash_r, &matches, &error);
-    if (result == QUEUE_OK) {
-        code = EXITCODE_OK;
-    } else if (matches > 1) {
-        cli_error("%s: ambiguous: %s", quoted, error != NULL ? error : "several hashes begin so");
+    if (matches > 1) {
+        cli_error("%s; give more digits", error != NULL ? error : "the hash is ambiguous");
         code = EXITCODE_USAGE;
+    } else if (result == QUEUE_OK) {
+        code = EXITCODE_OK;
     } else if (result == QUEUE_NONE) {
         cli_error("%s: no such job in %s; `blobforge list` counts what is there", quoted,
                   settings_text(cli->settings, SETTING_STORE));

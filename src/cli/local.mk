@@ -1,8 +1,13 @@
 # Sources of src/cli: the program blobforge, one file per command.
 bin_PROGRAMS += blobforge
-blobforge_LDADD = $(BF_LIBS)
-blobforge_SOURCES = \
+blobforge_SOURCES = src/cli/main.c
+blobforge_LDADD = libblobforge-cli.a $(BF_LIBS)
+
+# All of it but main(), for tests too.
+noinst_LIBRARIES += libblobforge-cli.a
+libblobforge_cli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
+	src/cli/ask.c \
 	src/cli/cli.h src/cli/cli_private.h \
 	src/cli/cmd.h \
 	src/cli/cmd_cancel.c \
@@ -23,9 +28,7 @@ blobforge_SOURCES = \
 	src/cli/interrupt.c src/cli/interrupt.h \
 	src/cli/jobs.c src/cli/jobs.h \
 	src/cli/machine.c src/cli/machine.h \
-	src/cli/main.c \
 	src/cli/moves.c src/cli/moves.h \
-	src/cli/not_yet.c \
 	src/cli/pager.c src/cli/pager.h \
 	src/cli/result.c src/cli/result.h \
 	src/cli/say.c \

@@ -44,6 +44,21 @@ static void print_move(struct cli *cli, const char *hash, const char *action, co
     cli_print_json(line);
 }
 
+/* Why a job was not moved. NULL: it is not known. The caller frees. */
+static char *say_nothing(struct queue *queue, const char *hash, const struct move *move)
+{
+    char hashes[1][65], *error = NULL;
+    enum job_state state;
+
+    memcpy(hashes[0], hash, sizeof(hashes[0]));
+    if (view_states(queue, (const char(*)[65])hashes, 1, &state, &error) != QUEUE_OK ||
+        state == JOB_UNKNOWN) {
+        free(error);
+        return NULL;
+    }
+    return mem_printf("it is %s: %s", job_state_name(state), move->nothing);
+}
+
 static enum exitcode move_one(struct cli *cli, struct queue *queue, const struct move *move,
                               const char *text)
 {
@@ -63,6 +78,8 @@ static enum exitcode move_one(struct cli *cli, struct queue *queue, const struct
         free(error);
         return EXITCODE_OK;
     }
+    if (result == QUEUE_NONE && error == NULL)
+        error = say_nothing(queue, hash, move);
     shown = mem_strdup(error);
     code = cli_queue_failed(cli, result, hash, error);
     print_move(cli, hash, "error", from, to, shown != NULL ? shown : queue_result_name(result));

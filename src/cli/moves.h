@@ -10,6 +10,7 @@ struct move {
     enum queue_result (*step)(struct queue *queue, const char *hash, void *arg, const char **from_r,
                               const char **to_r, char **error_r);
     void *arg;
+    const char *nothing; /* after "it is STATE: ", where there was nothing to do it to */
 };
 
 /* Every HASH of the command line; a failure is said and the rest goes on. A line per job. */
