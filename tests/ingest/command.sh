@@ -74,6 +74,24 @@ run 0 ingest --tag fresh "$dir/again"
 grep -rqF '"other name.pdf"' "$dir/store/pdf/registry/manifest" || fail "the new path is not in the manifest"
 grep -rqF '"fresh"' "$dir/store/pdf/registry/manifest" || fail "the new tag is not in the manifest"
 
+# Two at once, half of their documents common: every job, every path.
+"$top_srcdir/tests/lib/make-pdfs.sh" "$dir/left" 150 both
+mkdir "$dir/right"
+for i in $(seq 51 150); do
+    cp "$dir/left/both-$(printf %04d "$i").pdf" "$dir/right/right-$i.pdf"
+done
+"$top_srcdir/tests/lib/make-pdfs.sh" "$dir/right" 50 right
+export BLOBFORGE_STORE=file://$dir/shared
+"$forge" -f "$dir/empty.conf" ingest "$dir/left" >"$dir/left.out" 2>&1 &
+pid=$!
+run 0 ingest "$dir/right"
+wait "$pid" || { cat "$dir/left.out"; fail "the other ingest"; }
+pid=
+[[ $(find "$dir/shared/pdf/queue/todo" -type f | wc -l) -eq 200 ]] || fail "two at once: not 200 jobs"
+paths=$(cat "$dir"/shared/pdf/registry/manifest/*.json | grep -oE '"(both|right)-[0-9]+\.pdf"' | sort -u | wc -l)
+[[ $paths -eq 300 ]] || fail "two at once: $paths of 300 paths in the manifest"
+export BLOBFORGE_STORE=file://$dir/store
+
 # Ctrl-C: what was begun is finished, 130, and the next run completes.
 "$top_srcdir/tests/lib/make-pdfs.sh" "$dir/many" 3000 many
 env --default-signal=INT "$forge" -f "$dir/empty.conf" ingest -v "$dir/many" >"$dir/out" 2>"$dir/err" &
