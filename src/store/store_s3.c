@@ -368,6 +368,7 @@ static void s3_submit(struct store *store, struct store_batch *batch)
 
     for (size_t i = 0; i < batch->count; i++) {
         struct s3_task *task = s3_task_new(s3, batch, &batch->ops[i]);
+        store_op_reset(task->op); /* it may have been sent before */
         if (s3_upload_wanted(s3, task->op))
             s3_upload_start(task);
         s3_task_ready(task);
