@@ -120,6 +120,9 @@ static bool splits(const struct page *page, const struct leaf *leaf, const struc
         /* Half-bold lines sit inside paragraphs; a change of weight between lines does not. */
         return true;
     }
+    if (prev->mono && next->mono && fabsf(next->size - prev->size) < 0.3f) {
+        return step < 0.2f * size || step > 2.9f * size; /* code: indents and empty lines belong */
+    }
     if (step < 0.2f * size || step > (leading + 0.28f) * size) {
         return true;
     }

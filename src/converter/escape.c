@@ -40,7 +40,8 @@ static bool inline_needs(const char *text, size_t len, size_t i)
     case '~':
         return next == '~' || (i > 0 && text[i - 1] == '~');
     case '[':
-        return next == '^' || next == ']' || next == ' ' || next == 'x' || next == 'X';
+        return next == '^' || next == ']' ||
+               ((next == ' ' || next == 'x' || next == 'X') && i + 2 < len && text[i + 2] == ']');
     case ']':
         return next == '(' || next == ':' || next == '[';
     case '!':

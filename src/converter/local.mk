@@ -26,6 +26,7 @@ PDF2MD_SOURCES = \
 	src/converter/labels.c src/converter/labels.h \
 	src/converter/lines.c src/converter/lines.h \
 	src/converter/marker.c src/converter/marker.h \
+	src/converter/notes.c src/converter/notes.h \
 	src/converter/ocr.c src/converter/ocr.h \
 	src/converter/open.c src/converter/open.h \
 	src/converter/options.c src/converter/options.h \

@@ -145,6 +145,7 @@ enum style {
     STYLE_MONO = 4,
     STYLE_SUPER = 8,
     STYLE_SUB = 16,
+    STYLE_NOTE = 32, /* a raised number that a footnote of the page explains */
 };
 
 struct run {

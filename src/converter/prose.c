@@ -7,6 +7,7 @@
 #include "prose.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,20 @@ static uint32_t address_of(struct prose *p, const struct page *page, uint32_t li
     return at;
 }
 
+/* Numbers start again on other pages: labels hold the page too. */
+static uint32_t note_label(struct prose *p, const struct page *page, const char *text, uint32_t len)
+{
+    char label[48];
+    uint32_t at = p->links.n;
+
+    while (len > 0 && text[len - 1] == ' ') {
+        len--;
+    }
+    snprintf(label, sizeof label, "^%u-%.*s", page->number + 1, (int)(len < 8 ? len : 8), text);
+    bytes_add(&p->links, label, strlen(label) + 1);
+    return at;
+}
+
 static bool same_link(const struct prose *p, uint32_t a, uint32_t b)
 {
     return a == b || (a != NONE && b != NONE && strcmp(p->links.at + a, p->links.at + b) == 0);
@@ -141,7 +156,8 @@ void prose_add_line(struct prose *prose, const struct page *page, const struct l
         first = false;
         from = prose->text.n;
         bytes_add(&prose->text, text, r->len);
-        link = address_of(prose, page, r->link, anchors);
+        link = r->style & STYLE_NOTE ? note_label(prose, page, text, r->len)
+                                     : address_of(prose, page, r->link, anchors);
         span_add(prose, from, prose->text.n, r->style, link);
     }
 }
@@ -263,6 +279,17 @@ void prose_write(const struct prose *prose, uint32_t from, enum escape_place pla
         const struct span *first = &prose->spans.at[i];
         uint32_t link = first->link, k = i;
         if (first->to <= from) {
+            i++;
+            continue;
+        }
+        if (link != NONE && prose->links.at[link] == '^') {
+            put(out, "[");
+            put(out, prose->links.at + link);
+            put(out, "]");
+            if (prose->text.at[first->to - 1] == ' ') {
+                put(out, " ");
+            }
+            place = place == ESCAPE_LINE_START ? ESCAPE_INLINE : place;
             i++;
             continue;
         }

@@ -6,6 +6,7 @@
  */
 #include "roles.h"
 #include "marker.h"
+#include "notes.h"
 #include "outline.h"
 #include "runs.h"
 #include "utf8.h"
@@ -340,5 +341,6 @@ void roles_assign(struct page *page, const struct document *doc, const struct st
             text_role(page, &page->blocks.at[i], doc, stats, contents);
         }
     }
+    notes_find(page, stats->body);
     list_levels(page);
 }

@@ -6,6 +6,7 @@
 #include "runs.h"
 #include "utf8.h"
 
+#include <math.h>
 #include <string.h>
 
 static bool is_rtl(uint32_t c)
@@ -131,8 +132,16 @@ static void word_append(struct page *page, struct line *line, const struct word 
     struct run *run = line->runs > 0 ? &page->runs.at[page->runs.n - 1] : NULL;
 
     if (!first && blank && run != NULL) {
-        text_put(page, " ", 1);
-        run->len++;
+        /* In code every blank counts: as many as fit the gap. */
+        long blanks = line->mono ? lroundf((w->box.x0 - run->x1) / (0.6f * w->size)) : 1;
+        for (long i = 0; i < blanks || i == 0; i++) {
+            if (i < 80) {
+                text_put(page, " ", 1);
+                run->len++;
+            } else {
+                break;
+            }
+        }
     }
     if (run == NULL || run->style != style || run->link != link) {
         run = ARRAY_ADD(page->runs);

@@ -6,6 +6,7 @@
  */
 #include "writer.h"
 #include "marker.h"
+#include "notes.h"
 #include "prose.h"
 #include "roles.h"
 
@@ -28,6 +29,7 @@ struct writer {
     uint32_t marker; /* page whose marker is due, or NONE */
     struct prose scratch;
     struct bytes line;
+    struct bytes notes; /* footnotes to be written when the held paragraph has ended */
 };
 
 struct writer *writer_create(FILE *out, const struct options *options, const struct document *doc,
@@ -99,6 +101,15 @@ static void marker_flush(struct writer *w)
     w->marker = NONE;
 }
 
+static void notes_flush(struct writer *w)
+{
+    if (w->notes.n > 0) {
+        between(w, false);
+        fwrite(w->notes.at, 1, w->notes.n, w->out);
+        w->notes.n = 0;
+    }
+}
+
 static void held_flush(struct writer *w)
 {
     if (w->holding && w->held.text.n > 0) {
@@ -108,6 +119,7 @@ static void held_flush(struct writer *w)
     }
     w->holding = false;
     prose_reset(&w->held);
+    notes_flush(w);
 }
 
 static const struct line *item_line(const struct page *page, uint32_t item)
@@ -201,6 +213,37 @@ static void list_item(struct writer *w, const struct page *page, const struct bl
     put_line(w);
 }
 
+/* Footnotes wait: the paragraph above may go on in the next column or on the next page. */
+static void footnote(struct writer *w, const struct page *page, const struct block *b)
+{
+    size_t n;
+    uint32_t from;
+    char label[48];
+
+    if (plain(w)) {
+        paragraph(w, page, b);
+        return;
+    }
+    prose_reset(&w->scratch);
+    lines_join(w, &w->scratch, page, b->item, b->n);
+    n = note_number(w->scratch.text.at, w->scratch.text.n);
+    from = (uint32_t)n;
+    while (from < w->scratch.text.n && w->scratch.text.at[from] == ' ') {
+        from++;
+    }
+    if (w->notes.n > 0) {
+        bytes_add(&w->notes, "\n", 1);
+    }
+    snprintf(label, sizeof label, "[^%u-%.*s]: ", page->number + 1, (int)(n < 8 ? n : 8),
+             w->scratch.text.at);
+    bytes_add(&w->notes, label, strlen(label));
+    prose_write(&w->scratch, from, ESCAPE_LINE_START, false, &w->notes);
+    while (w->notes.n > 0 && w->notes.at[w->notes.n - 1] == ' ') {
+        w->notes.n--;
+    }
+    bytes_add(&w->notes, "\n", 1);
+}
+
 /* Blanks of a code line come from where its words stand: `em` is the width of one character. */
 static void code_line(struct writer *w, const struct page *page, const struct line *l, float x0,
                       float em)
@@ -256,7 +299,9 @@ static void cell_text(struct writer *w, const struct page *page, const struct ce
 {
     prose_reset(&w->scratch);
     lines_join(w, &w->scratch, page, cell->order, cell->n);
-    prose_write(&w->scratch, 0, place, plain(w), &w->line);
+    /* Header cells are bold as they are. */
+    prose_write(&w->scratch, 0, place, plain(w) || (cell->row == 0 && place == ESCAPE_CELL),
+                &w->line);
     while (w->line.n > 0 && w->line.at[w->line.n - 1] == ' ') {
         w->line.n--;
     }
@@ -375,8 +420,10 @@ static void text_block(struct writer *w, const struct page *page, const struct b
         paragraph(w, page, b);
         held_flush(w);
         return;
-    case ROLE_CAPTION:
     case ROLE_FOOTNOTE:
+        footnote(w, page, b);
+        return;
+    case ROLE_CAPTION:
     case ROLE_PARAGRAPH:
         paragraph(w, page, b);
         return;
@@ -423,6 +470,7 @@ bool writer_finish(struct writer *w)
     prose_release(&w->held);
     prose_release(&w->scratch);
     bytes_release(&w->line);
+    bytes_release(&w->notes);
     free(w);
     return visible;
 }

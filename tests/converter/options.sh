@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# What each option does.
+set -uo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+make_pdf heads
+make_pdf links
+make_pdf ruled
+run() {
+    rm -rf "$tmp/o"
+    expect 0 "$pdf2md" "$@" "$tmp/o"
+    md=$tmp/o/content.md
+}
+
+run --pages 2,4 "$tmp/heads.pdf"
+grep -q '^Page 2\.' "$md" || fail "--pages: page 2 is missing"
+grep -q '^Page 3\.' "$md" && fail "--pages: page 3 was not asked for"
+
+run "$tmp/heads.pdf"
+grep -q 'running head' "$md" && fail "the running head was not dropped"
+[ "$(find "$tmp/o/assets" -name 'page-000?-1.png' | wc -l)" -eq 4 ] || fail "not four images: $(ls "$tmp/o/assets")"
+while read -r name; do
+    [ -f "$tmp/o/$name" ] || fail "image $name is shown and not there"
+done < <(sed -n 's/^!\[\](\(.*\))$/\1/p' "$md")
+run --headers keep "$tmp/heads.pdf"
+[ "$(grep -c 'running head' "$md")" -eq 4 ] || fail "--headers keep: not four running heads"
+
+run --images off "$tmp/heads.pdf"
+grep -q '!\[' "$md" && fail "--images off: images shown"
+[ -z "$(ls -A "$tmp/o/assets" 2>/dev/null)" ] || fail "--images off: files written"
+run --image-min 200 "$tmp/heads.pdf"
+grep -q '!\[' "$md" && fail "--image-min: small images shown"
+
+run --page-markers "$tmp/heads.pdf"
+grep -qx '<!-- page 3 "iii" -->' "$md" || fail "--page-markers: no marker with the printed label"
+
+run --flavour plain "$tmp/links.pdf"
+grep -q '](' "$md" && fail "plain: links"
+run "$tmp/links.pdf"
+grep -q 'javascript' "$md" && fail "an unsafe link came through"
+grep -q '](https://example.org/a%28b%29?c=d)' "$md" || fail "the safe link is missing"
+
+"$pdf2md" --version | grep -q '^pdf2md [0-9]' || fail "--version"
+for stage in pass lines tables columns blocks; do
+    expect 0 "$pdf2md" --dump-stage "$stage" "$tmp/ruled.pdf"
+    [ -s "$tmp/out" ] || fail "--dump-stage $stage prints nothing"
+done
+expect 0 "$pdf2md" --draw 1 "$tmp/drawn.png" "$tmp/ruled.pdf"
+head -c 4 "$tmp/drawn.png" | grep -q PNG || fail "--draw makes no PNG"
+
+# A scan made here: a page of text drawn to a picture must come back with 98 of 100 words.
+if command -v pdftoppm >/dev/null && command -v pdftotext >/dev/null; then
+    make_pdf columns
+    pdftoppm -r 200 -gray -jpeg -singlefile "$tmp/columns.pdf" "$tmp/scan"
+    printf 'page 595 842\njpeg 0 0 595 842 %s\n' "$tmp/scan.jpg" >"$tmp/scan.page"
+    python3 "$here/makepdf.py" "$tmp/scan.page" "$tmp/scan.pdf"
+    run --ocr never --flavour plain "$tmp/scan.pdf"
+    grep -q 'need OCR' "$md" || fail "a scan without OCR does not say that it needs it"
+    grep -q '"needs_ocr": true' "$tmp/o/info.json" || fail "info.json does not say needs_ocr"
+    run --flavour plain --page-time 60 "$tmp/scan.pdf"
+    if grep -q 'OCR' "$tmp/err"; then
+        echo "skipped: OCR ($(cat "$tmp/err"))"
+    else
+        python3 - "$tmp/columns.pdf" "$md" <<'P' || fail "OCR lost words"
+import re, subprocess, sys
+words = lambda s: re.findall(r"[a-z]+", s.lower())
+want = words(subprocess.run(["pdftotext", sys.argv[1], "-"], capture_output=True, text=True).stdout)
+got = words(open(sys.argv[2]).read())
+pool = {}
+for w in got:
+    pool[w] = pool.get(w, 0) + 1
+hit = 0
+for w in want:
+    if pool.get(w, 0) > 0:
+        pool[w] -= 1
+        hit += 1
+print("OCR: %d of %d words" % (hit, len(want)))
+assert hit >= 0.98 * len(want)
+# In reading order: the left column before the right one.
+text = open(sys.argv[2]).read()
+assert text.index("Left one") < text.index("Right one")
+P
+        sed 's/^/    /' "$tmp/err"
+    fi
+else
+    echo "skipped: OCR of a scan (no pdftoppm)"
+fi
+finish

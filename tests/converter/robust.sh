@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Documents that are none, and limits: the right exit status, a message of one line, an info.json that says why, and
+# never a crash or a hang.
+set -uo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+# refused STATUS FILE [OPTION...]: what every failure of a document must leave.
+refused() {
+    local want=$1 file=$2
+    shift 2
+    rm -rf "$tmp/o"
+    expect "$want" timeout 60 "$pdf2md" "$@" "$file" "$tmp/o"
+    [ "$(wc -l <"$tmp/err")" -eq 1 ] || fail "$file: not one line of message"
+    grep -q "^pdf2md: .*: .*; " "$tmp/err" || fail "$file: message is not WHAT: WHY; REMEDY: $(cat "$tmp/err")"
+    python3 - "$tmp/o/info.json" "$want" <<'P' || fail "$file: info.json does not say the error"
+import json, sys
+assert json.load(open(sys.argv[1]))["error"]["status"] == int(sys.argv[2])
+P
+}
+
+make_pdf headings
+make_pdf heads
+
+: >"$tmp/empty.pdf"
+refused 65 "$tmp/empty.pdf"
+head -c 5000 /dev/urandom >"$tmp/noise.pdf"
+refused 65 "$tmp/noise.pdf"
+printf 'just text\n' >"$tmp/text.pdf"
+refused 65 "$tmp/text.pdf"
+head -c 300 "$tmp/headings.pdf" >"$tmp/cut.pdf"
+refused 65 "$tmp/cut.pdf"
+
+# A file cut behind its first page still has it.
+head -c 4000 "$tmp/heads.pdf" >"$tmp/half.pdf"
+timeout 60 "$pdf2md" "$tmp/half.pdf" "$tmp/half" >"$tmp/out" 2>"$tmp/err"
+case $? in 0 | 65) ;; *) fail "half a file: status neither 0 nor 65" ;; esac
+[ -s "$tmp/half/info.json" ] || fail "half a file: no info.json"
+
+if command -v qpdf >/dev/null; then
+    qpdf --encrypt secret owner 256 -- "$tmp/headings.pdf" "$tmp/locked.pdf"
+    refused 77 "$tmp/locked.pdf"
+    printf 'wrong\n' >"$tmp/pw"
+    refused 77 "$tmp/locked.pdf" --password-file "$tmp/pw"
+    printf 'secret\n' >"$tmp/pw"
+    expect 0 "$pdf2md" --password-file "$tmp/pw" "$tmp/locked.pdf" "$tmp/unlocked"
+    cmp "$here/pages/headings.md" "$tmp/unlocked/content.md" || fail "the encrypted document reads otherwise"
+    # A user password that is empty locks nobody out.
+    qpdf --encrypt "" owner 256 -- "$tmp/headings.pdf" "$tmp/open.pdf"
+    expect 0 "$pdf2md" "$tmp/open.pdf" "$tmp/open"
+else
+    echo "skipped: encrypted documents (no qpdf)"
+fi
+
+expect 66 "$pdf2md" "$tmp/missing.pdf" "$tmp/o2"
+expect 66 "$pdf2md" "$tmp" "$tmp/o2"
+expect 66 "$pdf2md" --password-file "$tmp/nopw" "$tmp/headings.pdf" "$tmp/o2"
+expect 73 "$pdf2md" "$tmp/headings.pdf" "$tmp/text.pdf/below"
+expect 64 "$pdf2md"
+expect 64 "$pdf2md" --flavour strange "$tmp/headings.pdf" "$tmp/o2"
+expect 64 "$pdf2md" --pages 0 "$tmp/headings.pdf" "$tmp/o2"
+refused 64 "$tmp/headings.pdf" --pages 7
+
+# A page without end: a content stream of many megabytes that draws and draws.
+python3 - "$tmp/slow.pdf" <<'P'
+import sys, zlib
+body = b"".join(b"%d %d m %d %d l S\n" % (i % 600, i % 800, i * 7 % 600, i * 13 % 800) for i in range(4000)) * 600
+data = zlib.compress(body, 1)
+objs = [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 9999999999/Kids[3 0 R 5 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<<>>>>",
+        b"<</Filter/FlateDecode/Length %d>>stream\n" % len(data) + data + b"\nendstream",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 6 0 R/Resources<</Font<</F 7 0 R>>>>>>",
+        b"<</Length 45>>stream\nBT /F 12 Tf 72 700 Td (Still alive here.) Tj ET\nendstream",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
+out = b"%PDF-1.4\n"
+for i, o in enumerate(objs):
+    out += b"%d 0 obj\n" % (i + 1) + o + b"\nendobj\n"
+open(sys.argv[1], "wb").write(out + b"trailer<</Root 1 0 R/Size 8>>\n")
+P
+expect 0 timeout 60 "$pdf2md" --page-time 0.5 "$tmp/slow.pdf" "$tmp/slow"
+grep -q 'Still alive here' "$tmp/slow/content.md" || fail "the page after a slow one is lost"
+python3 - "$tmp/slow/info.json" <<'P' || fail "the slow page has no warning, or pages are miscounted"
+import json, sys
+info = json.load(open(sys.argv[1]))
+assert info["page_count"] == 2, info["page_count"]
+assert info["pages"][0]["warnings"], info
+P
+
+# Progress goes down the descriptor, in lines of the contract.
+BLOBFORGE_PROGRESS_FD=3 "$pdf2md" "$tmp/heads.pdf" "$tmp/progress" 3>"$tmp/lines"
+grep -qx 'pages 4' "$tmp/lines" || fail "no total in the progress"
+grep -qx 'page 4' "$tmp/lines" || fail "no last page in the progress"
+grep -qvE '^(pages [0-9]+|page [0-9]+|stage [a-z0-9-]{1,32}|warn .*)$' "$tmp/lines" && fail "strange progress: $(cat "$tmp/lines")"
+# A reader that goes away costs nothing.
+BLOBFORGE_PROGRESS_FD=3 "$pdf2md" "$tmp/heads.pdf" "$tmp/progress2" 3> >(exec 3>&- 0<&-; :) || fail "died with its reader"
+
+# Bytes turned at random places: any end but a signal or a bug, and always an info.json.
+seed=${SEED:-$RANDOM}
+echo "seed $seed"
+for round in $(seq 1 25); do
+    python3 - "$tmp/heads.pdf" "$tmp/mutant.pdf" "$seed$round" <<'P'
+import random, sys
+r = random.Random(int(sys.argv[3]))
+data = bytearray(open(sys.argv[1], "rb").read())
+for _ in range(r.randrange(1, 60)):
+    data[r.randrange(len(data))] = r.randrange(256)
+open(sys.argv[2], "wb").write(data)
+P
+    rm -rf "$tmp/m"
+    timeout 30 "$pdf2md" "$tmp/mutant.pdf" "$tmp/m" >/dev/null 2>"$tmp/err"
+    status=$?
+    case $status in
+    0 | 65 | 69 | 76 | 77) ;;
+    *) fail "seed $seed round $round: status $status" ;;
+    esac
+    python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$tmp/m/info.json" || fail "seed $seed round $round: no info.json"
+done
+finish
