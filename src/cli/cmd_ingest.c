@@ -264,7 +264,7 @@ static enum exitcode run_ingest(struct cli *cli)
     bar_clear(&show);
     if (cli_json(cli))
         print_summary_json(&summary);
-    else if (!cli_quiet(cli))
+    else if (!cli_quiet(cli) && (result == QUEUE_OK || summary.found > 0))
         print_summary(&summary, options.dry_run);
     if (result != QUEUE_OK) {
         failed = cli_queue_failed(cli, result, "ingest", error);

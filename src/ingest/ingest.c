@@ -98,8 +98,11 @@ void run_report(struct run *run, struct file *file, enum ingest_action action,
 
 void run_report_store_error(struct run *run, struct file *file, char *error)
 {
-    file_refuse(file, INGEST_REASON_NONE, "%s; ingest it again, nothing is done twice",
-                error != NULL ? error : "the store gave no usable answer");
+    const char *why = error != NULL ? error : "the store gave no usable answer";
+    bool has_remedy = strchr(why, ';') != NULL;
+
+    file_refuse(file, INGEST_REASON_NONE, "%s%s", why,
+                has_remedy ? "" : "; ingest it again, nothing is done twice");
     free(error);
     run_report(run, file, INGEST_ERROR, INGEST_REASON_NONE);
 }

@@ -133,25 +133,25 @@ static void say(char **error_r, const char *key, const char *why, const char *re
         *error_r = mem_printf("%s: %s; %s", key, why, remedy);
 }
 
-/* What a store's answer that is neither OK nor a lost race means here. */
+/* What a store's answer that is neither OK nor a lost race means here. Its own text is whole. */
 static enum queue_result say_status(char **error_r, const struct store_op *op)
 {
-    const char *why = op->error != NULL ? op->error : store_status_name(op->status);
-
+    if (*error_r == NULL && op->error != NULL)
+        *error_r = mem_strdup(op->error);
     switch (op->status) {
     case STORE_FATAL:
-        say(error_r, op->key, why, "run blobforge doctor");
+        say(error_r, op->key, store_status_name(op->status), "run blobforge doctor");
         return QUEUE_FATAL;
     case STORE_UNKNOWN:
     case STORE_PRECONDITION:
     case STORE_NOT_FOUND:
-        say(error_r, op->key, why, "the same command again completes it");
+        say(error_r, op->key, store_status_name(op->status), "the same command again completes it");
         return QUEUE_UNKNOWN;
     case STORE_OK:
     case STORE_AGAIN:
         break;
     }
-    say(error_r, op->key, why, "the same command again completes it");
+    say(error_r, op->key, store_status_name(op->status), "the same command again completes it");
     return QUEUE_AGAIN;
 }
 
