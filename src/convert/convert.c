@@ -102,6 +102,25 @@ static bool conversion_misconfigured(struct conversion *conversion, char *error)
     return false;
 }
 
+static bool conversion_environment(struct conversion *conversion)
+{
+    const char *text = conversion->job->env;
+    enum command_result parsed;
+
+    if (text == NULL || text[0] == '\0')
+        return true;
+    parsed = command_split(text, strlen(text), &conversion->env);
+    if (parsed != COMMAND_OK && parsed != COMMAND_EMPTY)
+        return conversion_misconfigured(
+            conversion, mem_printf("setting converter_env: %s", command_result_text(parsed)));
+    for (size_t i = 0; i < conversion->env.count; i++)
+        if (strcspn(conversion->env.words[i], "=") == 0 ||
+            strchr(conversion->env.words[i], '=') == NULL)
+            return conversion_misconfigured(
+                conversion, mem_strdup("setting converter_env: a word is not NAME=VALUE"));
+    return true;
+}
+
 static bool conversion_command(struct conversion *conversion)
 {
     const struct convert_job *job = conversion->job;
@@ -112,14 +131,6 @@ static bool conversion_command(struct conversion *conversion)
     if (parsed != COMMAND_OK)
         return conversion_misconfigured(
             conversion, mem_printf("setting converter: %s", command_result_text(parsed)));
-    if (job->env != NULL && job->env[0] != '\0') {
-        parsed = command_split(job->env, strlen(job->env), &conversion->env);
-        if (parsed != COMMAND_OK && parsed != COMMAND_EMPTY) {
-            command_release(&words);
-            return conversion_misconfigured(
-                conversion, mem_printf("setting converter_env: %s", command_result_text(parsed)));
-        }
-    }
     name = mem_printf("in/document.%s", job->type);
     input = slot_folder_join(conversion->folder, name);
     output = slot_folder_join(conversion->folder, "out");
@@ -292,8 +303,8 @@ void convert_document(struct slot_folder *folder, const struct convert_job *job,
     conversion.run.stdout_tail = mem_strdup("");
     conversion.run.stderr_tail = mem_strdup("");
     conversion_phase(&conversion, "convert");
-    if (conversion_command(&conversion) && conversion_sandbox(&conversion) &&
-        conversion_run(&conversion))
+    if (conversion_environment(&conversion) && conversion_command(&conversion) &&
+        conversion_sandbox(&conversion) && conversion_run(&conversion))
         conversion_check_and_pack(&conversion);
     if (result_r->warning == NULL && conversion.run.progress.warning[0] != '\0')
         result_r->warning = mem_strdup(conversion.run.progress.warning);

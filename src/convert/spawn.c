@@ -104,6 +104,19 @@ static void env_add(char **env, size_t *count, char *entry)
         free(entry);
 }
 
+/* Ours, unless converter_env names it too. HOME and TMPDIR are not for it to choose: by them the
+ * processes of a dead worker are found again. */
+static void env_add_default(char **env, size_t *count, const struct run_spec *spec,
+                            const char *name, const char *value)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; spec->env != NULL && spec->env[i] != NULL; i++)
+        if (strncmp(spec->env[i], name, len) == 0 && spec->env[i][len] == '=')
+            return;
+    env_add(env, count, mem_printf("%s=%s", name, value));
+}
+
 static char **env_make(const struct run_spec *spec)
 {
     char **env = mem_alloc((SPAWN_ENV_MAX + 1) * sizeof(*env));
@@ -111,11 +124,11 @@ static char **env_make(const struct run_spec *spec)
     const struct run_limits *limits = &spec->limits;
     size_t count = 0;
 
-    env_add(env, &count, mem_printf("PATH=%s", path != NULL ? path : SPAWN_PATH_DEFAULT));
+    env_add_default(env, &count, spec, "PATH", path != NULL ? path : SPAWN_PATH_DEFAULT);
     env_add(env, &count, mem_printf("HOME=%s/tmp", spec->folder));
     env_add(env, &count, mem_printf("TMPDIR=%s/tmp", spec->folder));
-    env_add(env, &count, mem_strdup("LANG=C.UTF-8"));
-    env_add(env, &count, mem_strdup("TZ=UTC"));
+    env_add_default(env, &count, spec, "LANG", "C.UTF-8");
+    env_add_default(env, &count, spec, "TZ", "UTC");
     env_add(env, &count, mem_strdup("BLOBFORGE_PROGRESS_FD=3"));
     env_add(env, &count, mem_printf("BLOBFORGE_HASH=%s", spec->hash));
     env_add(env, &count, mem_printf("BLOBFORGE_TYPE=%s", spec->type));

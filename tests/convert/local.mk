@@ -1,8 +1,8 @@
 # Tests of convert. `hostile` is a converter that misbehaves; it is built without sanitizers, whose
 # shadow memory no memory limit allows.
 check_PROGRAMS += tests/convert/test_parts tests/convert/test_run tests/convert/hostile
-TESTS += tests/convert/test_parts tests/convert/test_run tests/convert/test_user.sh
-EXTRA_DIST += tests/convert/test_user.sh
+TESTS += tests/convert/test_parts tests/convert/test_run tests/convert/test_user.sh tests/convert/example.sh
+EXTRA_DIST += tests/convert/test_user.sh tests/convert/example.sh
 tests_convert_test_parts_SOURCES = tests/convert/test_parts.c
 tests_convert_test_parts_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 tests_convert_test_run_SOURCES = tests/convert/test_run.c

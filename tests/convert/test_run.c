@@ -179,10 +179,10 @@ END_TEST
 /* The contract's environment and descriptors, and nothing else. */
 START_TEST(environment)
 {
-    char *text, *home, *secret_env = mem_printf("%s EXTRA='a b'", mark);
+    char *text, *home, *secret_env = mem_printf("%s EXTRA='a b' TZ=CET", mark);
     int leak = open("/dev/null", O_RDONLY); /* not close-on-exec */
     const char *const wanted[] = {"\nLANG=C.UTF-8\n",
-                                  "\nTZ=UTC\n",
+                                  "\nTZ=CET\n",
                                   "\nBLOBFORGE_PROGRESS_FD=3\n",
                                   "\nBLOBFORGE_HASH=" HASH "\n",
                                   "\nBLOBFORGE_TYPE=pdf\n",
@@ -203,6 +203,7 @@ START_TEST(environment)
                       slot_folder_path(folder));
     ck_assert_ptr_nonnull(strstr(text, home));
     ck_assert_ptr_null(strstr(text, "hidden"));
+    ck_assert_ptr_null(strstr(text, "TZ=UTC"));
     close(leak);
     free(home);
     free(text);
@@ -289,7 +290,11 @@ START_TEST(bad_settings)
     convert_result_release(&result);
     job.env = "A='";
     run_mode("good");
-    expect_failure(CAUSE_OPERATOR, ATTEMPT_BLAME_UNCHARGED, "setting converter_env:");
+    expect_failure(CAUSE_OPERATOR, ATTEMPT_BLAME_UNCHARGED, "setting converter_env: a quote");
+    convert_result_release(&result);
+    job.env = "A=1 =2";
+    run_mode("good");
+    expect_failure(CAUSE_OPERATOR, ATTEMPT_BLAME_UNCHARGED, "is not NAME=VALUE");
 }
 END_TEST
 
