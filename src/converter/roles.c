@@ -154,8 +154,8 @@ static bool is_known_title(const struct look *look)
                                          "bibliographie",
                                          "\xc3\xadndice",
                                          "resumen",
-                                         "bibliograf\xc3\xad"
-                                         "a"};
+                                         ("bibliograf\xc3\xad"
+                                          "a")};
 
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++) {
         if (strcmp(look->key, titles[i]) == 0) {
