@@ -13,7 +13,8 @@ dist_man_MANS += \
 	man/blobforge-retry.1 \
 	man/blobforge-status.1 \
 	man/blobforge-converter.7 \
-	man/blobforge-queue.7
+	man/blobforge-queue.7 \
+	man/blobforged.8
 
 if BUILD_PDF2MD
 dist_man_MANS += man/pdf2md.1
