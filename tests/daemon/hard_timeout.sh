@@ -9,12 +9,12 @@ bad=$(hash_of page-0001)
 # shellcheck disable=SC2016
 converter hang.sh '[ "$BLOBFORGE_HASH" != '"$bad"' ] || {
     trap "" TERM INT HUP
-    (setsid sh -c "trap \"\" TERM; (setsid sh -c \"trap : TERM; sleep 9654\" &); exec sleep 9655" &)
-    while :; do sleep 9653; done; }'
+    (setsid sh -c "trap \"\" TERM; (setsid sh -c \"trap : TERM; tail -f '"$hold"'\" &); exec tail -f '"$hold"'" &)
+    while :; do tail -f '"$hold"'; done; }'
 use hang.sh
 start daemon -n 2 --until-empty -o time_base=1s -o time_per_page=0 -o time_per_mb=0
 wait_until 30 "the first kill" logged daemon " fail .*job=${bad:0:12}"
-[[ $(processes "sleep 965") -eq 0 || $(times daemon " claim .*job=${bad:0:12}") -gt 1 ]] || fail "its processes outlive it"
+[[ $(processes "$hold") -eq 0 || $(times daemon " claim .*job=${bad:0:12}") -gt 1 ]] || fail "its processes outlive it"
 finish 60 "$master"
 [[ $status -eq 0 ]] || fail "status $status"
 count_is store/out 2 || fail "$(keys store/out) of 2 results"
@@ -22,7 +22,7 @@ count_is queue/dead 1 || fail "not dead"
 [[ $(attempts "$bad") -eq 4 ]] || fail "$(attempts "$bad") attempts"
 attempt_records "$bad" | grep -q '"cause": *"document"' || fail "wrong cause"
 attempt_records "$bad" | grep -q '"name": *"time"' || fail "limit is not named"
-gone() { [[ $(processes "sleep 965") -eq 0 ]]; }
+gone() { [[ $(processes "$hold") -eq 0 ]]; }
 wait_until 2 "no process left" gone
 nothing_left
 echo "killed whole, four times; others done"

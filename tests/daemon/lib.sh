@@ -43,6 +43,9 @@ export BLOBFORGE_MIN_FREE_SPACE=0
 unset BLOBFORGE_S3_BUCKET BLOBFORGE_S3_PREFIX BLOBFORGE_INSTANCE BLOBFORGE_WORKER_ID BLOBFORGE_LOG_LEVEL
 if [[ $(id -u) -eq 0 ]]; then export BLOBFORGE_USER=root BLOBFORGE_GROUP=root; fi
 mkdir -p "$dir/work" "$dir/run" "$dir/pdfs"
+# What a converter of ours runs to hang: `tail -f $hold`, whose command line no other test's process has.
+hold=$dir/hold
+: >"$hold"
 
 # A converter that does nothing but what the contract asks; $1 is a piece of sh that runs first.
 converter() { # NAME [PIECE]

@@ -6,16 +6,15 @@
 
 ingest 2
 # shellcheck disable=SC2016
-converter hang.sh '[ -e "'"$dir"'/second" ] || { setsid sh -c "trap \"\" TERM; exec sleep 8654" & echo $PPID >"'"$dir"'/worker.tmp"
-    mv "'"$dir"'/worker.tmp" "'"$dir"'/worker"; sleep 8653; }'
+converter hang.sh '[ -e "'"$dir"'/second" ] || { setsid sh -c "trap \"\" TERM; exec tail -f '"$hold"'" & echo x >"'"$dir"'/begun"; tail -f '"$hold"'; }'
 use hang.sh
 start daemon -n 1 --until-empty
-wait_until 30 "a job begun" test -e "$dir/worker"
+wait_until 30 "a job begun" test -e "$dir/begun"
 : >"$dir/second"
-worker=$(cat "$dir/worker")
+worker=$(pgrep -P "$master")
 kill -KILL "$worker"
 wait_until 10 "failure of the job" logged daemon " fail "
-[[ $(processes "sleep 865") -eq 0 ]] || fail "the converter's tree outlived the failure of its job"
+[[ $(processes "$hold") -eq 0 ]] || fail "the converter's tree outlived the failure of its job"
 finish 60 "$master"
 [[ $status -eq 0 ]] || fail "ended with status $status"
 count_is store/out 2 || fail "$(keys store/out) of 2 results"

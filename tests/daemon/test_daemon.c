@@ -1,0 +1,376 @@
+/* Parts of the daemon that need no daemon: messages between master and worker, the breaker, fibers
+ * that share a store. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/rng.h"
+#include "daemon/breaker.h"
+#include "daemon/ipc.h"
+#include "store/store_fiber.h"
+#include "store/store_mem.h"
+
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static int ends[2];
+
+static void pair_up(void)
+{
+    ck_assert(ipc_pair(&ends[0], &ends[1]));
+}
+
+static void pair_down(void)
+{
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static struct ipc_message next_message(enum ipc_type type)
+{
+    struct ipc_message message;
+
+    ck_assert_int_eq(ipc_read(ends[1], &message), IPC_OK);
+    ck_assert_str_eq(ipc_type_name(message.type), ipc_type_name(type));
+    return message;
+}
+
+/* ---- messages ---- */
+
+START_TEST(test_job_round_trip)
+{
+    char url[] = "https://host/key?X-Amz-Signature=abc", header[] = "if-none-match: *";
+    char *headers[] = {header};
+    char type[] = "pdf", command[] = "x '{input}' {output}", worker[] = "id";
+    struct ipc_job job = {.seq = 7,
+                          .hash = HASH,
+                          .claim = "00112233445566778899aabbccddeeff",
+                          .attempt = 3,
+                          .type = type,
+                          .command = command,
+                          .worker_id = worker,
+                          .sandbox = SANDBOX_L1,
+                          .grant = {.url = url, .headers = headers, .header_count = 1, .fd = -1}};
+    struct ipc_job read_back;
+    struct ipc_message message;
+
+    convert_limits_default(&job.limits);
+    job.limits.time_limit_ms = 123456;
+    job.limits.output_files = 17;
+    ck_assert_int_eq(ipc_job_write(ends[0], &job), IPC_OK);
+    message = next_message(IPC_JOB);
+    ck_assert(ipc_job_read(&message, &read_back));
+    ck_assert_int_eq(read_back.seq, 7);
+    ck_assert_str_eq(read_back.hash, HASH);
+    ck_assert_str_eq(read_back.command, command);
+    ck_assert_ptr_null(read_back.env);
+    ck_assert_ptr_null(read_back.ca_file);
+    ck_assert_int_eq(read_back.limits.time_limit_ms, 123456);
+    ck_assert_int_eq(read_back.limits.output_files, 17);
+    ck_assert_int_eq(read_back.limits.cpu_ms, job.limits.cpu_ms);
+    ck_assert_int_eq(read_back.sandbox, SANDBOX_L1);
+    ck_assert_str_eq(read_back.grant.url, url);
+    ck_assert_uint_eq(read_back.grant.header_count, 1);
+    ck_assert_str_eq(read_back.grant.headers[0], header);
+    ipc_job_release(&read_back);
+    ipc_message_release(&message);
+}
+END_TEST
+
+START_TEST(test_grant_with_descriptor)
+{
+    char name[] = "/tmp/blobforge-ipc-XXXXXX";
+    struct store_grant grant = {.fd = mkstemp(name)}, read_back;
+    struct ipc_message message;
+    char byte;
+
+    ck_assert_int_ge(grant.fd, 0);
+    unlink(name);
+    ck_assert_int_eq(pwrite(grant.fd, "!", 1, 0), 1);
+    ck_assert_int_eq(ipc_publish_write(ends[0], 9, &grant), IPC_OK);
+    message = next_message(IPC_PUBLISH);
+    ck_assert(ipc_publish_read(&message, &read_back));
+    ck_assert_int_ge(read_back.fd, 0);
+    ck_assert_int_eq(pread(read_back.fd, &byte, 1, 0), 1);
+    ck_assert_int_eq(byte, '!');
+    store_grant_release(&read_back);
+    ipc_message_release(&message);
+    close(grant.fd);
+}
+END_TEST
+
+START_TEST(test_ended_with_long_tail)
+{
+    struct record_attempt record;
+    struct ipc_ended ended = {.blame = ATTEMPT_BLAME_BURY, .breaker = true, .record = &record};
+    struct ipc_ended read_back;
+    struct ipc_message message;
+
+    record_attempt_init(&record);
+    record.stderr_tail = mem_alloc(RUN_TAIL_MAX + 1);
+    memset(record.stderr_tail, 1, RUN_TAIL_MAX); /* each byte would be six in JSON */
+    record.error = mem_strdup("broken");
+    record.cause = CAUSE_DOCUMENT;
+    record.exit_status = 65;
+    ck_assert_int_eq(ipc_ended_write(ends[0], 4, &ended), IPC_OK);
+    message = next_message(IPC_ENDED);
+    ck_assert(ipc_ended_read(&message, &read_back));
+    ck_assert_int_eq(read_back.blame, ATTEMPT_BLAME_BURY);
+    ck_assert(read_back.breaker);
+    ck_assert_str_eq(read_back.record->error, "broken");
+    ck_assert_int_eq(read_back.record->cause, CAUSE_DOCUMENT);
+    ck_assert_int_eq(read_back.record->exit_status, 65);
+    ck_assert_str_eq(read_back.record->stderr_tail, record.stderr_tail);
+    record_attempt_release(read_back.record);
+    free(read_back.record);
+    record_attempt_release(&record);
+    ipc_message_release(&message);
+}
+END_TEST
+
+START_TEST(test_small_messages)
+{
+    unsigned char md5[16] = {0xde, 0xad, 0xbe, 0xef}, md5_r[16];
+    struct ipc_progress progress = {.phase = "convert", .stage = "ocr", .page = 3, .pages = -1};
+    struct ipc_progress progress_r;
+    struct ipc_message message;
+    enum store_status status;
+    int64_t length;
+    char *error;
+
+    ck_assert_int_eq(ipc_packed_write(ends[0], 1, 1234567890123, md5), IPC_OK);
+    message = next_message(IPC_PACKED);
+    ck_assert(ipc_packed_read(&message, &length, md5_r));
+    ck_assert_int_eq(length, 1234567890123);
+    ck_assert_mem_eq(md5, md5_r, sizeof(md5));
+    ck_assert(!ipc_progress_read(&message, &progress_r));
+    ipc_message_release(&message);
+    ck_assert_int_eq(ipc_progress_write(ends[0], 1, &progress), IPC_OK);
+    message = next_message(IPC_PROGRESS);
+    ck_assert(ipc_progress_read(&message, &progress_r));
+    ck_assert_str_eq(progress_r.stage, "ocr");
+    ck_assert_int_eq(progress_r.page, 3);
+    ck_assert_int_eq(progress_r.pages, -1);
+    ipc_message_release(&message);
+    ck_assert_int_eq(ipc_sent_write(ends[0], 1, STORE_UNKNOWN, NULL), IPC_OK);
+    message = next_message(IPC_SENT);
+    ck_assert(ipc_sent_read(&message, &status, &error));
+    ck_assert_int_eq(status, STORE_UNKNOWN);
+    ck_assert_ptr_null(error);
+    ipc_message_release(&message);
+}
+END_TEST
+
+START_TEST(test_garbage)
+{
+    static const struct {
+        const char *text;
+        enum ipc_result parsed;
+    } rows[] = {
+        {"", IPC_BAD},
+        {"{", IPC_BAD},
+        {"[]", IPC_BAD},
+        {"{}", IPC_BAD},
+        {"{\"type\": \"nonsense\", \"seq\": 1}", IPC_BAD},
+        {"{\"type\": 7, \"seq\": 1}", IPC_BAD},
+        {"{\"type\": \"sent\"}", IPC_OK}, /* a message, but not a good one */
+        {"{\"type\": \"packed\", \"length\": -1, \"md5\": \"\"}", IPC_OK},
+        {"{\"type\": \"ended\", \"blame\": 99, \"record\": {}}", IPC_OK},
+        {"{\"type\": \"job\", \"hash\": \"../../etc\", \"claim\": \"x\"}", IPC_OK},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ipc_message message;
+        struct ipc_job job;
+        struct ipc_ended ended;
+        enum store_status status;
+        unsigned char md5[16];
+        int64_t length;
+        char *error = NULL;
+
+        ck_assert_int_eq(ipc_parse(rows[i].text, strlen(rows[i].text), &message), rows[i].parsed);
+        if (rows[i].parsed != IPC_OK)
+            continue;
+        ck_assert(!ipc_sent_read(&message, &status, &error));
+        ck_assert(!ipc_packed_read(&message, &length, md5));
+        ck_assert(!ipc_ended_read(&message, &ended));
+        ck_assert(!ipc_job_read(&message, &job));
+        ipc_job_release(&job);
+        ipc_message_release(&message);
+    }
+}
+END_TEST
+
+/* Bytes of a good message, changed at random: whatever comes out of the parser, nothing breaks. */
+START_TEST(test_random_garbage)
+{
+    static const char good[] =
+        "{\"type\":\"ended\",\"seq\":3,\"blame\":1,\"breaker\":false,\"record\":{\"number\":1,"
+        "\"claim\":\"00112233445566778899aabbccddeeff\",\"cause\":\"document\",\"limit\":{\"name\":"
+        "\"time\",\"requested\":1,\"granted\":2},\"error\":\"x\"}}";
+    struct rng_seeded rng;
+    uint64_t seed = rng_u64(rng_system());
+    const char *given = getenv("BLOBFORGE_TEST_SEED");
+    int parsed = 0;
+
+    if (given != NULL)
+        seed = strtoull(given, NULL, 10);
+    printf("seed %llu (BLOBFORGE_TEST_SEED replays)\n", (unsigned long long)seed);
+    rng_seeded_init(&rng, seed);
+    for (int round = 0; round < 20000; round++) {
+        char bytes[sizeof(good)];
+        struct ipc_message message;
+        struct ipc_ended ended;
+        size_t len = sizeof(good) - 1 - rng_below(&rng.rng, 4);
+
+        memcpy(bytes, good, sizeof(good));
+        for (uint64_t n = rng_below(&rng.rng, 4); n > 0; n--)
+            bytes[rng_below(&rng.rng, len)] = (char)rng_below(&rng.rng, 256);
+        if (ipc_parse(bytes, len, &message) != IPC_OK)
+            continue;
+        parsed++;
+        if (ipc_ended_read(&message, &ended)) {
+            record_attempt_release(ended.record);
+            free(ended.record);
+        }
+        ipc_message_release(&message);
+    }
+    ck_assert_int_gt(parsed, 100);
+}
+END_TEST
+
+START_TEST(test_end_and_silence)
+{
+    struct ipc_message message;
+
+    ck_assert_int_eq(ipc_read(ends[1], &message), IPC_NONE);
+    close(ends[0]);
+    ck_assert_int_eq(ipc_read(ends[1], &message), IPC_END);
+    ck_assert_int_ne(ipc_hello_write(ends[1], 1), IPC_OK);
+    ends[0] = dup(ends[1]);
+}
+END_TEST
+
+/* ---- breaker ---- */
+
+START_TEST(test_breaker)
+{
+    struct breaker breaker = {.state = BREAKER_CLOSED};
+    int64_t now = 1000000;
+
+    for (int i = 0; i < BREAKER_FAILURES - 1; i++)
+        ck_assert(!breaker_failure(&breaker, now + i));
+    ck_assert(breaker_failure(&breaker, now + 10));
+    ck_assert_int_eq(breaker.state, BREAKER_OPEN);
+    ck_assert(!breaker_failure(&breaker, now + 11));
+    ck_assert(!breaker_due(&breaker, now + 10 + BREAKER_REST_MS - 1));
+    ck_assert(breaker_due(&breaker, now + 10 + BREAKER_REST_MS));
+    now += 10 + BREAKER_REST_MS;
+    ck_assert(breaker_failure(&breaker, now)); /* one is enough now, and the rest is longer */
+    ck_assert(!breaker_due(&breaker, now + BREAKER_REST_MS));
+    ck_assert(breaker_due(&breaker, now + 2 * BREAKER_REST_MS));
+    ck_assert(breaker_success(&breaker));
+    ck_assert(!breaker_success(&breaker));
+}
+END_TEST
+
+START_TEST(test_breaker_slow_failures)
+{
+    struct breaker breaker = {.state = BREAKER_CLOSED};
+
+    for (int i = 1; i < 50; i++)
+        ck_assert(!breaker_failure(&breaker, i * (BREAKER_WINDOW_MS / 2)));
+}
+END_TEST
+
+/* ---- a store shared by fibers ---- */
+
+struct actor {
+    struct store *store;
+    char key[32];
+    int steps;
+};
+
+static void actor_body(void *arg)
+{
+    struct actor *actor = arg;
+
+    for (int i = 0; i < 5; i++) {
+        struct store_op op;
+        store_op_init(&op, i == 0 ? STORE_PUT : STORE_GET, actor->key);
+        op.body = actor->key;
+        op.body_len = strlen(actor->key);
+        ck_assert_int_eq(store_do(actor->store, &op), STORE_OK);
+        if (i > 0)
+            ck_assert_str_eq(buf_text(&op.data), actor->key);
+        store_op_release(&op);
+        actor->steps++;
+    }
+}
+
+START_TEST(test_fibers_share_a_store)
+{
+    enum {
+        COUNT = 20
+    };
+    struct store_mem *mem = store_mem_create(NULL);
+    struct store *store = store_fiber_open(store_mem_open(mem));
+    struct actor actors[COUNT];
+    struct fiber *fibers[COUNT], *fiber;
+    int interleaved = 0;
+
+    for (int i = 0; i < COUNT; i++) {
+        actors[i] = (struct actor){.store = store};
+        snprintf(actors[i].key, sizeof(actors[i].key), "key-%d", i);
+        fibers[i] = fiber_create(actor_body, &actors[i]);
+        fiber_resume(fibers[i]);
+        ck_assert(!fiber_ended(fibers[i]));
+    }
+    while ((fiber = store_fiber_wait(store, 0, -1)) != NULL) {
+        fiber_resume(fiber);
+        interleaved += actors[0].steps > 0 && actors[0].steps < 5 && actors[1].steps > 0;
+    }
+    ck_assert_int_gt(interleaved, 0);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(actors[i].steps, 5);
+        ck_assert(fiber_ended(fibers[i]));
+        fiber_destroy(fibers[i]);
+    }
+    ck_assert_uint_eq(store_meter(store)->requests[STORE_GET], 4 * COUNT);
+    store_close(store);
+    store_mem_destroy(mem);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("daemon");
+    TCase *ipc = tcase_create("ipc"), *breaker = tcase_create("breaker"),
+          *fiber = tcase_create("fiber");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(ipc, pair_up, pair_down);
+    tcase_set_timeout(ipc, 60);
+    tcase_add_test(ipc, test_job_round_trip);
+    tcase_add_test(ipc, test_grant_with_descriptor);
+    tcase_add_test(ipc, test_ended_with_long_tail);
+    tcase_add_test(ipc, test_small_messages);
+    tcase_add_test(ipc, test_garbage);
+    tcase_add_test(ipc, test_random_garbage);
+    tcase_add_test(ipc, test_end_and_silence);
+    tcase_add_test(breaker, test_breaker);
+    tcase_add_test(breaker, test_breaker_slow_failures);
+    tcase_add_test(fiber, test_fibers_share_a_store);
+    suite_add_tcase(suite, ipc);
+    suite_add_tcase(suite, breaker);
+    suite_add_tcase(suite, fiber);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
