@@ -122,6 +122,13 @@ static bool read_options(int argc, char **argv, struct options *options_r)
     return true;
 }
 
+static void options_release(struct options *options)
+{
+    for (size_t i = 0; i < options->set_count; i++)
+        free(options->sets[i]);
+    free(options->sets);
+}
+
 static void print_help(void)
 {
     puts("usage: blobforged [-tTv] [-f FILE] [-i INSTANCE] [-n SLOTS] [-o NAME=VALUE] ...\n"
@@ -222,7 +229,8 @@ static void protect_memory(void)
 #endif
 }
 
-static int run_master(struct settings *settings, const struct options *options, char **error_r)
+static int run_master(struct settings *settings, const struct options *options,
+                      bool *threads_left_r, char **error_r)
 {
     char *worker_id = identity_daemon_id(settings_text(settings, SETTING_WORKER_ID),
                                          settings_text(settings, SETTING_RUN_DIR),
@@ -233,7 +241,7 @@ static int run_master(struct settings *settings, const struct options *options, 
     const char *before[INCARNATIONS_MAX];
     struct incarnations incarnations;
     struct master_options master;
-    bool orderly = false;
+    struct master_end end = {.text = NULL};
     int status;
 
     identity_incarnation(rng_system(), lease_incarnation);
@@ -255,9 +263,13 @@ static int run_master(struct settings *settings, const struct options *options, 
                                          .old_incarnations = before,
                                          .old_count = incarnations.count,
                                          .until_empty = options->until_empty};
-        status = master_run(&master, &orderly, error_r);
-        if (orderly)
+        status = master_run(&master, &end);
+        *error_r = end.text;
+        *threads_left_r = end.threads_left;
+        if (end.orderly)
             incarnations_forget(settings, worker_id, ours, ARRAY_LEN(ours));
+        if (end.threads_left)
+            return status; /* they borrow the names */
     }
     free(worker_id);
     free(host);
@@ -268,6 +280,7 @@ static int run_daemon(struct settings *settings, const struct options *options)
 {
     struct instance *instance = NULL;
     char *note = NULL, *error = NULL;
+    bool threads_left = false;
     int status = instance_enter(settings, &instance, &note, &error);
 
     if (status == 0 && !set_up_log(settings, options)) {
@@ -279,13 +292,15 @@ static int run_daemon(struct settings *settings, const struct options *options)
         if (note != NULL)
             log_event(LOG_WARNING, "start", LOG_S("msg", note));
         protect_memory();
-        status = run_master(settings, options, &error);
+        status = run_master(settings, options, &threads_left, &error);
     }
     if (status != 0 && error != NULL)
         complain(error);
     free(error);
     free(note);
     instance_leave(instance);
+    if (threads_left) /* one may still look at what we would free */
+        _exit(status);
     return status;
 }
 
@@ -325,6 +340,8 @@ int main(int argc, char **argv, char **envp)
     }
     if (options.pid1 && !pid1_split(&status))
         return status;
-    /* Settings live as long as the process: a thread that hangs in the store may still look. */
-    return run_daemon(settings, &options);
+    status = run_daemon(settings, &options);
+    settings_destroy(settings);
+    options_release(&options);
+    return status;
 }

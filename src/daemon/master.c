@@ -78,6 +78,8 @@ struct master {
     int status;
     char *text;
     bool orderly;
+    size_t shown_busy, shown_wanted; /* in the process title */
+    enum stage shown_stage;
 };
 
 /* ---- words to the threads ---- */
@@ -533,6 +535,23 @@ static int64_t next_due(const struct master *master)
     return due;
 }
 
+/* What ps(1) shows. */
+static void show_title(struct master *master)
+{
+    size_t busy = slots_busy(&master->slots);
+    static const char *const names[] = {"opening", "running", "draining", "stopping", "ending"};
+
+    if (busy == master->shown_busy && master->stage == master->shown_stage &&
+        master->slots.wanted == master->shown_wanted)
+        return;
+    master->shown_busy = busy;
+    master->shown_stage = master->stage;
+    master->shown_wanted = master->slots.wanted;
+    setproctitle("%s [%s %zu/%zu]", settings_text(master->first_settings, SETTING_INSTANCE),
+                 master->paused && master->stage == STAGE_RUNNING ? "paused" : names[master->stage],
+                 busy, master->slots.wanted);
+}
+
 static bool is_over(const struct master *master)
 {
     int64_t now = clock_boot_ms(master->clock);
@@ -577,6 +596,7 @@ static void loop(struct master *master)
         if (poll(pfds, count, (int)wait_ms) < 0 && errno != EINTR)
             break;
         sweeping = act(master, pfds, owners, count);
+        show_title(master);
     }
     free(pfds);
     free(owners);
@@ -655,6 +675,17 @@ static bool start_lease(struct master *master)
     return true;
 }
 
+/* Three descriptors a slot or so, with thousands of slots. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 32768)
+        return;
+    limit.rlim_cur = limit.rlim_max < 32768 ? limit.rlim_max : 32768;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Folders of workers that were killed, this run's or an earlier one's, and what still runs in them.
  */
 static void sweep_folders(const struct master *master)
@@ -673,6 +704,7 @@ static int set_up(struct master *master, char **text_r)
     int status;
 
     mallopt(M_ARENA_MAX, 2); /* three threads that allocate little: memory before speed */
+    raise_descriptor_limit();
     mallopt(M_TRIM_THRESHOLD, 128 * 1024);
     if (!block_signals(master) || !children_adopt()) {
         *text_r = mem_printf("cannot set up signals or child reaping: %s", strerror(errno));
@@ -695,7 +727,7 @@ static int set_up(struct master *master, char **text_r)
     return 0;
 }
 
-int master_run(const struct master_options *options, bool *orderly_r, char **text_r)
+int master_run(const struct master_options *options, struct master_end *end_r)
 {
     struct master master = {.options = options,
                             .settings = options->settings,
@@ -705,29 +737,32 @@ int master_run(const struct master_options *options, bool *orderly_r, char **tex
                             .orderly = true};
     int status;
 
+    memset(end_r, 0, sizeof(*end_r));
     master.slots.settings = options->settings;
     master.slots.worker_id = options->worker_id;
     master.slots.breaker = &master.breaker;
     master.slots.clock = master.clock;
     master.slots.rng = rng_system();
-    status = set_up(&master, text_r);
+    status = set_up(&master, &end_r->text);
     if (status == 0) {
         master.orderly = false;
         master.slots.to_lease = master.to_lease;
         loop(&master);
         sweep_folders(&master);
         status = master.status;
-        *text_r = master.text;
+        end_r->text = master.text;
         if (master.lease_runs) {
             status = EXITCODE_UNAVAILABLE;
-            *text_r = mem_strdup("jobs could not be given back: the store does not answer; they "
-                                 "are taken over at the next start");
+            end_r->text =
+                mem_strdup("jobs could not be given back: the store does not answer; they "
+                           "are taken over at the next start");
         }
         log_event(LOG_INFO, "stop", LOG_I("status", status));
     }
-    *orderly_r = master.orderly;
-    if (master.lease_runs || master.janitor_runs)
-        return status; /* a thread still uses what would be freed; the process ends now */
+    end_r->orderly = master.orderly;
+    end_r->threads_left = master.lease_runs || master.janitor_runs;
+    if (end_r->threads_left)
+        return status;
     slots_destroy(&master.slots);
     store_close(master.lease_store);
     store_close(master.janitor_store);

@@ -19,8 +19,13 @@ struct master_options {
     bool until_empty;
 };
 
-/* Opens the stores, starts the threads and runs until the end. Returns the exit status; unless 0
- * *text_r says why (the caller frees). *orderly_r: nothing of ours is held any more. */
-int master_run(const struct master_options *options, bool *orderly_r, char **text_r) MUST_CHECK;
+struct master_end {
+    char *text;        /* unless the status is 0: why, one line; the caller frees */
+    bool orderly;      /* nothing of ours is held any more */
+    bool threads_left; /* one hangs in the store: leave by _exit(2), it still uses what is ours */
+};
+
+/* Opens the stores, starts the threads and runs until the end. Returns the exit status. */
+int master_run(const struct master_options *options, struct master_end *end_r) MUST_CHECK;
 
 #endif
