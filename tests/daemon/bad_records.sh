@@ -2,6 +2,7 @@
 # Damaged things in the bucket, and bad documents and outputs: each costs its own job at most.
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"
+unset BLOBFORGE_SANDBOX
 
 ingest 8
 for n in 1 2 3 4 5 6 7 8; do h[n]=$(hash_of page-000$n); done

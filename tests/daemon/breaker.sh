@@ -3,6 +3,7 @@
 # With --until-empty the daemon ends with status 78.
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"
+unset BLOBFORGE_SANDBOX
 
 ingest 8
 export BLOBFORGE_CONVERTER="$dir/no-such-converter {input} {output}"

@@ -3,6 +3,7 @@
 # during a job gives the job back, uncharged.
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"
+unset BLOBFORGE_SANDBOX
 
 ingest 2
 start low -n 1 -o min_free_space=1000T

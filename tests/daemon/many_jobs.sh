@@ -4,6 +4,7 @@
 # (settings, worker card, lists) falls out.
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"
+unset BLOBFORGE_SANDBOX
 
 asked() { sed -n "s/.* info stop .*completed=.* $2=\([0-9]*\).*/\1/p" "$dir/$1.log" | tail -n 1; }
 ingest 40 first

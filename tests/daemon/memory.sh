@@ -2,6 +2,7 @@
 # The master with 32 slots has at most 6 MB of its own (RssAnon), an idle worker at most 2 MB.
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"
+unset BLOBFORGE_SANDBOX
 
 if "$daemon" --version >/dev/null && grep -q __asan_init "$daemon"; then
     echo "skipped: a sanitizer's memory is not ours"
