@@ -155,8 +155,9 @@ static bool conversion_sandbox(struct conversion *conversion)
 {
     char *error;
 
-    conversion->sandbox = sandbox_prepare(
-        conversion->job->sandbox, slot_folder_path(conversion->folder), conversion->file, &error);
+    conversion->sandbox =
+        sandbox_prepare(conversion->job->sandbox, slot_folder_path(conversion->folder),
+                        conversion->file, conversion->argv.words, &error);
     if (conversion->sandbox == NULL)
         return conversion_misconfigured(conversion, error);
     conversion->result->record.sandbox =

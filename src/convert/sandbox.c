@@ -1,7 +1,7 @@
 /* See sandbox.h. What a converter may read is the toolchain: where programs, libraries, fonts and
- * language data are installed, a few files of /etc, and the folder of the converter itself, since
- * scripts have their modules beside them (unless that is a home or the root). /proc can be read:
- * Landlock refuses what belongs to processes outside, such as their environment and memory. */
+ * language data are installed, a few files of /etc, and what the command line names, with its
+ * folder, since scripts have their modules beside them. /proc can be read: Landlock refuses what
+ * belongs to processes outside, such as their environment and memory. */
 #include "convert/sandbox.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,17 +115,24 @@ static bool is_beneath(const char *path, const char *folder)
     return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
-/* The program and what lies beside it (not when slots do); of a Python environment (pyvenv.cfg) the
- * whole. */
-static bool allow_program(int fd, int abi, const char *slot, const char *program)
+/* May a folder be read because a file that the operator named lies in it? Not the root, a home,
+ * /etc or where the slots are. */
+static bool is_program_folder(const char *slot, const char *folder)
 {
     const char *home = getenv("HOME");
+
+    return folder[0] != '\0' && !is_beneath(slot, folder) && !is_beneath(folder, "/etc") &&
+           (home == NULL || strcmp(folder, home) != 0);
+}
+
+/* A program or script and what lies beside it; of a Python environment (pyvenv.cfg) the whole. */
+static bool allow_program(int fd, int abi, const char *slot, const char *program)
+{
     char *folder = mem_strdup(program), *slash = strrchr(folder, '/'), *config;
     bool ok = landlock_ruleset_allow(fd, abi, program, LANDLOCK_EXECUTE);
 
     *slash = '\0';
-    if (folder[0] != '\0' && !is_beneath(slot, folder) &&
-        (home == NULL || strcmp(folder, home) != 0))
+    if (is_program_folder(slot, folder))
         ok = ok && landlock_ruleset_allow(fd, abi, folder, LANDLOCK_EXECUTE);
     slash = strrchr(folder, '/');
     if (slash != NULL) {
@@ -138,8 +146,26 @@ static bool allow_program(int fd, int abi, const char *slot, const char *program
     return ok;
 }
 
+/* What the operator's command names by an absolute path (`python3 /srv/conv/main.py
+ * --models=/srv/models`) is meant to be read. */
+static bool allow_word(int fd, int abi, const char *slot, const char *word)
+{
+    const char *path = word[0] == '/' ? word : strstr(word, "=/");
+    struct stat st;
+
+    if (path == NULL)
+        return true;
+    path += *path == '=' ? 1 : 0;
+    if (stat(path, &st) == -1 || is_beneath(path, slot) || is_beneath(slot, path))
+        return true;
+    if (S_ISREG(st.st_mode))
+        return allow_program(fd, abi, slot, path);
+    return !S_ISDIR(st.st_mode) || strcmp(path, "/") == 0 ||
+           landlock_ruleset_allow(fd, abi, path, LANDLOCK_EXECUTE);
+}
+
 /* -1 with errno. */
-static int ruleset_make(const char *folder, const char *program)
+static int ruleset_make(const char *folder, const char *program, char *const *argv)
 {
     int abi = landlock_abi();
     int fd = abi > 0 ? landlock_ruleset_create(abi) : -1;
@@ -147,6 +173,8 @@ static int ruleset_make(const char *folder, const char *program)
 
     for (size_t i = 0; i < ARRAY_LEN(toolchain) && ok; i++)
         ok = landlock_ruleset_allow(fd, abi, toolchain[i].path, toolchain[i].access);
+    for (size_t i = 1; argv[0] != NULL && argv[i] != NULL && ok; i++)
+        ok = allow_word(fd, abi, folder, argv[i]);
     if (ok && allow_program(fd, abi, folder, program) && allow_in_slot(fd, abi, folder))
         return fd;
     if (fd != -1)
@@ -155,9 +183,9 @@ static int ruleset_make(const char *folder, const char *program)
 }
 
 static bool sandbox_prepare_l1(struct sandbox *sandbox, const char *folder, const char *program,
-                               char **error_r)
+                               char *const *argv, char **error_r)
 {
-    sandbox->ruleset_fd = ruleset_make(folder, program);
+    sandbox->ruleset_fd = ruleset_make(folder, program, argv);
     if (sandbox->ruleset_fd == -1) {
         *error_r = mem_printf("cannot restrict files (Landlock): %s; set sandbox to auto or l0",
                               strerror(errno));
@@ -168,7 +196,7 @@ static bool sandbox_prepare_l1(struct sandbox *sandbox, const char *folder, cons
 }
 
 struct sandbox *sandbox_prepare(enum sandbox_level level, const char *folder, const char *program,
-                                char **error_r)
+                                char *const *argv, char **error_r)
 {
     struct sandbox *sandbox = mem_alloc(sizeof(*sandbox));
 
@@ -176,7 +204,7 @@ struct sandbox *sandbox_prepare(enum sandbox_level level, const char *folder, co
     sandbox->level = level == SANDBOX_AUTO ? sandbox_best() : level;
     sandbox->ruleset_fd = -1;
     if (sandbox->level == SANDBOX_L1)
-        (void)sandbox_prepare_l1(sandbox, folder, program, error_r);
+        (void)sandbox_prepare_l1(sandbox, folder, program, argv, error_r);
     else if (sandbox->level != SANDBOX_L0)
         *error_r = mem_printf("sandbox level %s: not available here; set sandbox to auto",
                               sandbox_level_name(level));

@@ -30,10 +30,10 @@ enum sandbox_level sandbox_best(void);
 
 struct sandbox;
 
-/* For a run of `program` (absolute) in `folder` (S). AUTO takes the best there is. NULL with
- * *error_r (the caller frees): the level asked for cannot be had here. */
+/* For a run of `program` (absolute) with `argv` in `folder` (S). AUTO takes the best there is. NULL
+ * with *error_r (the caller frees): the level asked for cannot be had here. */
 struct sandbox *sandbox_prepare(enum sandbox_level level, const char *folder, const char *program,
-                                char **error_r) MUST_CHECK;
+                                char *const *argv, char **error_r) MUST_CHECK;
 enum sandbox_level sandbox_level(const struct sandbox *sandbox); /* as granted */
 /* In the child, with no_new_privs set, before descriptors are closed. 0 or an errno. */
 int sandbox_enter(const struct sandbox *sandbox) MUST_CHECK;

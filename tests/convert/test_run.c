@@ -594,6 +594,32 @@ START_TEST(sandbox_l1)
 }
 END_TEST
 
+/* An interpreter's script, named by the operator, can be read, and what lies beside it. */
+START_TEST(sandbox_script)
+{
+    char *folder_path = mem_printf("%s/scripts", root);
+    char *script = mem_printf("%s/convert.sh", folder_path);
+    char *module = mem_printf("%s/module.sh", folder_path);
+    char *command = mem_printf("sh %s {input} {output}", script);
+    FILE *file;
+
+    ck_assert_int_eq(mkdir(folder_path, 0700), 0);
+    file = fopen(script, "w");
+    fprintf(file, ". \"${0%%/*}/module.sh\"; echo '# x' >\"$2/content.md\"\n");
+    fclose(file);
+    file = fopen(module, "w");
+    fclose(file);
+    job.command = command;
+    convert_document(folder, &job, &result);
+    ck_assert_msg(result.packed, "%s %s", result.record.error, result.record.stderr_tail);
+    ck_assert_int_eq(unlink(script) | unlink(module) | rmdir(folder_path), 0);
+    free(folder_path);
+    free(script);
+    free(module);
+    free(command);
+}
+END_TEST
+
 START_TEST(sandbox_not_there)
 {
     job.sandbox = SANDBOX_L2;
@@ -647,6 +673,7 @@ int main(void)
             "sandbox level 1 skipped: no Landlock in this kernel, or built without libseccomp\n");
     else
         tcase_add_test(runs, sandbox_l1);
+    tcase_add_test(runs, sandbox_script);
     tcase_add_test(runs, sandbox_not_there);
     suite_add_tcase(suite, runs);
     runner = srunner_create(suite);
