@@ -142,7 +142,8 @@ static bool load_glyph(struct page *page, const char *line)
     unsigned font, ucs;
 
     if (sscanf(line, "glyph %f %f %f %f %u %x", &g.x, &g.y, &g.size, &width, &font, &ucs) != 6 ||
-        font >= page->fonts.n || ucs > 0x10ffff) {
+        font >= page->fonts.n || ucs > 0x10ffff || !number_sound(g.x) || !number_sound(g.y) ||
+        !(g.size > 0.01f && g.size < 2000) || !(width >= 0 && width < 10000)) {
         return false;
     }
     g.font = (uint16_t)font;
@@ -157,7 +158,8 @@ static bool load_line(struct page *page, const char *line)
     char a[16], b[16], c[16];
 
     if (strncmp(line, "page ", 5) == 0) {
-        return sscanf(line, "page %f %f", &page->width, &page->height) == 2;
+        return sscanf(line, "page %f %f", &page->width, &page->height) == 2 &&
+               number_sound(page->width) && number_sound(page->height);
     }
     if (strncmp(line, "font ", 5) == 0) {
         struct font_face f = {0};
@@ -179,6 +181,9 @@ static bool load_line(struct page *page, const char *line)
             6) {
             return false;
         }
+        if (!number_sound(r.at) || !number_sound(r.from) || !number_sound(r.to) || r.from > r.to) {
+            return false;
+        }
         r.vertical = a[0] == 'v';
         r.edge = strcmp(b, "edge") == 0;
         *ARRAY_ADD(page->rulings) = r;
@@ -188,6 +193,9 @@ static bool load_line(struct page *page, const char *line)
         struct image image = {0};
         if (sscanf(line, "image %f %f %f %f", &image.box.x0, &image.box.y0, &image.box.x1,
                    &image.box.y1) != 4) {
+            return false;
+        }
+        if (!box_sound(image.box)) {
             return false;
         }
         *ARRAY_ADD(page->images) = image;

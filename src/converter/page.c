@@ -188,7 +188,10 @@ static bool blocks_sound(const struct page *page)
 {
     for (uint32_t i = 0; i < page->blocks.n; i++) {
         const struct block *b = &page->blocks.at[i];
-        bool ok = b->kind == BLOCK_TEXT    ? items_sound(page, b->item, b->n)
+        bool ok = !box_sound(b->box) || !box_sound(b->column) || !number_sound(b->size) ||
+                          !number_sound(b->gap_above)
+                      ? false
+                  : b->kind == BLOCK_TEXT  ? items_sound(page, b->item, b->n)
                   : b->kind == BLOCK_TABLE ? b->item < page->tables.n
                   : b->kind == BLOCK_IMAGE ? b->item < page->images.n
                                            : false;
@@ -203,12 +206,13 @@ static bool tables_sound(const struct page *page)
 {
     for (uint32_t i = 0; i < page->tables.n; i++) {
         const struct table *t = &page->tables.at[i];
-        if (!within(t->cell, t->cells, page->cells.n) || t->rows > 65536 || t->cols > 65536) {
+        if (!box_sound(t->box) || !within(t->cell, t->cells, page->cells.n) || t->rows > 65536 ||
+            t->cols > 65536) {
             return false;
         }
         for (uint32_t c = t->cell; c < t->cell + t->cells; c++) {
             const struct cell *cell = &page->cells.at[c];
-            if (!items_sound(page, cell->order, cell->n) ||
+            if (!box_sound(cell->box) || !items_sound(page, cell->order, cell->n) ||
                 !within(cell->row, cell->rows, t->rows) ||
                 !within(cell->col, cell->cols, t->cols) || cell->rows == 0 || cell->cols == 0) {
                 return false;
@@ -221,25 +225,31 @@ static bool tables_sound(const struct page *page)
 static bool text_sound(struct page *page)
 {
     for (uint32_t i = 0; i < page->lines.n; i++) {
-        if (!within(page->lines.at[i].run, page->lines.at[i].runs, page->runs.n)) {
+        const struct line *l = &page->lines.at[i];
+        if (!within(l->run, l->runs, page->runs.n) || !box_sound(l->box) ||
+            !number_sound(l->baseline) || !number_sound(l->size)) {
             return false;
         }
     }
     for (uint32_t i = 0; i < page->runs.n; i++) {
         const struct run *r = &page->runs.at[i];
-        if (!within(r->text, r->len, page->text.n) ||
+        if (!number_sound(r->x0) || !number_sound(r->x1) ||
+            !within(r->text, r->len, page->text.n) ||
             (r->link != NONE && r->link >= page->links.n)) {
             return false;
         }
     }
     for (uint32_t i = 0; i < page->links.n; i++) {
-        if (page->links.at[i].uri != NONE && page->links.at[i].uri >= page->text.n) {
+        const struct link *l = &page->links.at[i];
+        if (!box_sound(l->box) || !number_sound(l->y) ||
+            (l->uri != NONE && l->uri >= page->text.n)) {
             return false;
         }
     }
     for (uint32_t i = 0; i < page->images.n; i++) {
         const char *file = page->images.at[i].file;
-        if (memchr(file, 0, sizeof page->images.at[i].file) == NULL || file[0] == '.' ||
+        if (!box_sound(page->images.at[i].box) ||
+            memchr(file, 0, sizeof page->images.at[i].file) == NULL || file[0] == '.' ||
             file[strspn(file, "abcdefghijklmnopqrstuvwxyz0123456789-.")] != 0) {
             return false;
         }
@@ -266,7 +276,8 @@ bool page_read(struct page *page, const char *bytes, size_t len)
     }
     EACH_PART(READ_PART)
 #undef READ_PART
-    if (at != end || !blocks_sound(page) || !tables_sound(page) || !text_sound(page)) {
+    if (at != end || !number_sound(head.width) || !number_sound(head.height) ||
+        !blocks_sound(page) || !tables_sound(page) || !text_sound(page)) {
         page_reset(page);
         return false;
     }

@@ -259,6 +259,17 @@ bool page_read(struct page *page, const char *bytes, size_t len) MUST_LOOK;
 
 /* ---- geometry ---- */
 
+/* No coordinate of a page is larger: what is, or is no number, is damage. */
+static inline bool number_sound(float x)
+{
+    return x > -1e6f && x < 1e6f;
+}
+
+static inline bool box_sound(struct box b)
+{
+    return number_sound(b.x0) && number_sound(b.y0) && number_sound(b.x1) && number_sound(b.y1);
+}
+
 static inline float box_width(struct box b)
 {
     return b.x1 - b.x0;

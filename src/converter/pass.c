@@ -188,8 +188,8 @@ static void glyph_place(fz_context *ctx, struct pass_device *dev, fz_font *font,
     uint32_t ucs = item->ucs >= 0 ? (uint32_t)item->ucs : 0xfffd;
     struct box box;
 
-    if (!(len > 1e-4f) || !(rise > 0.05f) || !(rise < 2000) || !isfinite(trm.e) ||
-        !isfinite(trm.f)) {
+    if (!(len > 1e-4f) || !(rise > 0.05f) || !(rise < 2000) || !(run < 10000) ||
+        !number_sound(trm.e) || !number_sound(trm.f)) {
         return;
     }
     dir.x /= len;
@@ -349,7 +349,7 @@ static void ruling_add(struct pass_device *dev, bool vertical, float at, float f
 
     lo = lo < b0 ? b0 : lo;
     hi = hi > b1 ? b1 : hi;
-    if (at < a0 - 2 || at > a1 + 2 || !(hi - lo >= RULING_MIN_LENGTH)) {
+    if (at < a0 - 2 || at > a1 + 2 || !(hi - lo >= RULING_MIN_LENGTH) || !number_sound(at)) {
         return;
     }
     if (page->rulings.n >= PAGE_MAX_RULINGS) {
@@ -397,7 +397,9 @@ static void segment_to(struct path_walk *w, float x, float y, bool straight)
     fz_point p = fz_transform_point_xy(x, y, w->ctm);
     float dx = fabsf(p.x - w->pen.x), dy = fabsf(p.y - w->pen.y);
 
-    if (!isfinite(p.x) || !isfinite(p.y)) {
+    if (!number_sound(p.x) || !number_sound(p.y) || !number_sound(w->pen.x) ||
+        !number_sound(w->pen.y)) {
+        w->pen = p;
         return;
     }
     if (w->segments == 0) {
@@ -678,9 +680,12 @@ static void links_take(fz_context *ctx, fz_document *doc, fz_page *fzpage, fz_re
                 fz_link_dest dest = fz_resolve_link_dest(ctx, doc, l->uri);
                 to.page = fz_page_number_from_location(ctx, doc, dest.loc);
                 to.y = isfinite(dest.y) ? dest.y : 0;
-                if (to.page < 0) {
+                if (to.page < 0 || !number_sound(to.y)) {
                     continue;
                 }
+            }
+            if (!box_sound(to.box)) {
+                continue;
             }
             *ARRAY_ADD(page->links) = to;
         }
@@ -707,6 +712,9 @@ void pass_page(fz_context *ctx, fz_document *doc, uint32_t number, fz_cookie *co
         bounds = fz_bound_page(ctx, fzpage);
         page->width = bounds.x1 - bounds.x0;
         page->height = bounds.y1 - bounds.y0;
+        if (!(page->width < 200000) || !(page->height < 200000)) {
+            fz_throw(ctx, FZ_ERROR_GENERIC, "page is too large");
+        }
         dev = fz_new_derived_device(ctx, struct pass_device);
         dev->page = page;
         dev->images = images;
