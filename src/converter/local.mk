@@ -43,6 +43,7 @@ PDF2MD_SOURCES = \
 	src/converter/supervisor.c src/converter/supervisor.h \
 	src/converter/tables.h src/converter/tables_ruled.c src/converter/tables_aligned.c \
 	src/converter/textrows.c src/converter/textrows.h \
+	src/converter/upright.c src/converter/upright.h \
 	src/converter/utf8.h \
 	src/converter/worker.c src/converter/worker.h \
 	src/converter/writer.c src/converter/writer.h
