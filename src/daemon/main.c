@@ -304,44 +304,46 @@ static int run_daemon(struct settings *settings, const struct options *options)
     return status;
 }
 
-int main(int argc, char **argv, char **envp)
+/* All but the worker, which has no settings. */
+static int act(const struct options *options)
 {
-    struct options options;
     struct settings *settings;
     char *error = NULL;
     int status = EXITCODE_OK;
 
-    instance_note_environment(envp);
-    setproctitle_init(argc, argv, envp);
-    umask(0027);
-    if (!read_options(argc, argv, &options))
-        return EXITCODE_USAGE;
-    if (options.worker)
-        return worker_main();
-    if (options.help || options.version) {
-        if (options.help)
+    if (options->help || options->version) {
+        if (options->help)
             print_help();
         else
             puts("blobforged " PACKAGE_VERSION);
         return EXITCODE_OK;
     }
-    settings = load_settings(&options, &error);
+    settings = load_settings((void *)options, &error);
     if (settings == NULL) {
         complain(error == NULL ? "configuration: cannot be read" : error);
+        free(error);
         return EXITCODE_CONFIG;
     }
-    if (options.print) {
+    if (options->print)
         print_settings(settings);
-        return EXITCODE_OK;
-    }
-    if (options.check) {
-        printf("configuration is fine\n");
-        return EXITCODE_OK;
-    }
-    if (options.pid1 && !pid1_split(&status))
-        return status;
-    status = run_daemon(settings, &options);
+    else if (options->check)
+        puts("configuration is fine");
+    else if (!options->pid1 || pid1_split(&status))
+        status = run_daemon(settings, options);
     settings_destroy(settings);
+    return status;
+}
+
+int main(int argc, char **argv, char **envp)
+{
+    struct options options;
+    int status = EXITCODE_USAGE;
+
+    instance_note_environment(envp);
+    setproctitle_init(argc, argv, envp);
+    umask(0027);
+    if (read_options(argc, argv, &options))
+        status = options.worker ? worker_main() : act(&options);
     options_release(&options);
     return status;
 }
