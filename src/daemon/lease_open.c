@@ -14,6 +14,7 @@
 
 #define RETRY_MS 1000
 #define RETRY_MAX_MS 30000
+#define ENTRY_MS 5000 /* one try: soon enough the log says what is wrong */
 
 struct opening {
     struct lease *lease;
@@ -75,6 +76,7 @@ static int ask_entry(struct opening *opening, char **text_r)
         bool refused;
 
         store_op_init(&op, STORE_GET, key_registry(&opening->queue.keys, "config.json", key));
+        op.deadline_ms = ENTRY_MS;
         store_run(opening->queue.store, &op, 1);
         if (op.status == STORE_OK || op.status == STORE_NOT_FOUND) {
             store_op_release(&op);

@@ -38,7 +38,10 @@
 
 #define SWEEP_MS 5           /* between looks at orphans that are being killed */
 #define JANITOR_END_MS 10000 /* a janitor in the middle of a request is not waited for longer */
-#define QUIT_MS 30000        /* giving jobs back at once, with the store answering or not */
+#define OPENING_END_MS                                                                             \
+    1000              /* a store that is being opened holds nothing of ours: not waited for        \
+                       */
+#define QUIT_MS 30000 /* giving jobs back at once, with the store answering or not */
 #define SLOTS_MAX 4096
 
 enum stage {
@@ -65,6 +68,7 @@ struct master {
     struct breaker breaker;
     struct wishes wishes;
     enum stage stage;
+    bool opened; /* the store is fit; before that nothing is held */
     bool paused, stop_sent, interrupted_once, janitor_told;
     int64_t drain_until_boot_ms, quit_until_boot_ms, end_until_boot_ms;
 
@@ -150,6 +154,7 @@ static void drain(struct master *master, const char *why)
               LOG_MS("timeout", timeout), LOG_S("msg", why));
     master->stage = STAGE_DRAINING;
     master->drain_until_boot_ms = clock_boot_ms(master->clock) + timeout;
+    master->quit_until_boot_ms = clock_boot_ms(master->clock) + OPENING_END_MS;
     tell_mode(master);
 }
 
@@ -407,6 +412,7 @@ static void start_janitor(struct master *master)
 
 static void on_opened(struct master *master)
 {
+    master->opened = true;
     if (master->stage != STAGE_OPENING)
         return; /* told to end meanwhile */
     master->stage = STAGE_RUNNING;
@@ -520,13 +526,19 @@ static bool act(struct master *master, const struct pollfd *pfds, const int64_t 
     return sweeping;
 }
 
+/* Is there a time after which the lease thread is not waited for? */
+static bool gives_up(const struct master *master)
+{
+    return master->stage == STAGE_QUITTING || (master->stage == STAGE_DRAINING && !master->opened);
+}
+
 static int64_t next_due(const struct master *master)
 {
     int64_t due = slots_next_due(&master->slots);
 
     if (master->stage == STAGE_DRAINING && !master->stop_sent && master->drain_until_boot_ms < due)
         due = master->drain_until_boot_ms;
-    if (master->stage == STAGE_QUITTING && master->quit_until_boot_ms < due)
+    if (gives_up(master) && master->quit_until_boot_ms < due)
         due = master->quit_until_boot_ms;
     if (master->stage == STAGE_ENDING && master->end_until_boot_ms < due)
         due = master->end_until_boot_ms;
@@ -558,7 +570,7 @@ static bool is_over(const struct master *master)
 
     if (master->stage == STAGE_OPENING)
         return false;
-    if (master->stage == STAGE_QUITTING && now >= master->quit_until_boot_ms)
+    if (gives_up(master) && now >= master->quit_until_boot_ms)
         return true; /* the store does not answer: locks go stale, the next start takes them over */
     if (master->stage != STAGE_ENDING)
         return false;
@@ -751,7 +763,9 @@ int master_run(const struct master_options *options, struct master_end *end_r)
         sweep_folders(&master);
         status = master.status;
         end_r->text = master.text;
-        if (master.lease_runs) {
+        if (master.lease_runs && !master.opened) {
+            master.orderly = true;
+        } else if (master.lease_runs) {
             status = EXITCODE_UNAVAILABLE;
             end_r->text =
                 mem_strdup("jobs could not be given back: the store does not answer; they "
