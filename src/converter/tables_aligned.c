@@ -54,10 +54,23 @@ static bool same_extent(const struct ruling *a, const struct ruling *b)
     return fabsf(a->from - b->from) < 8 && fabsf(a->to - b->to) < 8;
 }
 
-static void header_end(const struct ruling *const *rules, uint32_t n, float *y_r)
+/* Where the header ends: under the last rule inside the band that is shorter than the table, or at
+ * the second rule of at least three; -1 when nothing tells. */
+static float header_end(const struct page *page, const struct ruling *const *rules, uint32_t n,
+                        struct box band)
 {
-    /* The second rule closes the header when the table has at least three. */
-    *y_r = n >= 3 ? rules[1]->at : -1;
+    float y = n >= 3 ? rules[1]->at : -1;
+
+    for (uint32_t i = 0; i < page->rulings.n && !page->rulings.at[i].vertical; i++) {
+        const struct ruling *r = &page->rulings.at[i];
+        if (!r->edge && r->at > band.y0 + 2 &&
+            r->at < (y > 0 ? y : band.y0 + 0.6f * box_height(band)) && r->from > band.x0 &&
+            r->to < band.x1 && r->to - r->from < 0.9f * box_width(band) && r->to - r->from > 15 &&
+            n == 2) {
+            y = fmaxf(y, r->at);
+        }
+    }
+    return y;
 }
 
 static bool try_band(struct page *page, const struct ruling *const *rules, uint32_t n)
@@ -74,7 +87,7 @@ static bool try_band(struct page *page, const struct ruling *const *rules, uint3
         band.x0 = fminf(band.x0, rules[i]->from - 4);
         band.x1 = fmaxf(band.x1, rules[i]->to + 4);
     }
-    header_end(rules, n, &header);
+    header = header_end(page, rules, n, band);
     textrows_in_box(page, band, &rows);
     textrows_find_gaps(page, &rows, header, &gaps);
     if (band_is_table(page, &rows, &gaps)) {
@@ -231,6 +244,11 @@ uint32_t tables_find_aligned(struct page *page, const uint32_t *lines, uint32_t 
         textrows_find_gaps(page, &part, -1, &gaps);
         if (run_is_table(page, &part, &gaps)) {
             struct box box = textrows_box(&part);
+            if (i > 0 && rows.at[i].baseline - rows.at[i - 1].baseline < 2.2f * rows.at[i].size &&
+                textrow_is_header(page, &rows.at[i - 1], &gaps)) {
+                part = (struct textrows){rows.at + i - 1, end - i + 1, 0};
+                box = textrows_box(&part);
+            }
             box.x0 = fminf(box.x0, region.x0) - 1;
             box.x1 = fmaxf(box.x1, region.x1) + 1;
             if (textrows_make_table(page, &part, &gaps, box, -1, NULL, 0, 3)) {

@@ -109,6 +109,71 @@ static void make_rectangles(struct grid *g, uint32_t *parent)
     }
 }
 
+/* Does the border at x part the words of this place: words on both sides, none across, a wide gap
+ * on every line? */
+static bool border_parts(const struct page *page, struct box place, float x)
+{
+    uint32_t left = 0, right = 0;
+
+    for (uint32_t i = 0; i < page->lines.n; i++) {
+        const struct line *l = &page->lines.at[i];
+        float x0 = -1e9f, x1 = 1e9f;
+        if (l->used || l->dir != DIR_RIGHT || l->box.x1 < place.x0 || l->box.x0 > place.x1) {
+            continue;
+        }
+        for (uint32_t k = l->word; k < l->word + l->n; k++) {
+            const struct word *w = &page->words.at[k];
+            if (!box_holds_centre(place, w->box)) {
+                continue;
+            }
+            if (w->box.x0 < x && w->box.x1 > x) {
+                return false;
+            }
+            if (w->box.x1 <= x) {
+                x0 = fmaxf(x0, w->box.x1);
+                left++;
+            } else {
+                x1 = fminf(x1, w->box.x0);
+                right++;
+            }
+        }
+        if (x1 - x0 < 0.9f * l->size) {
+            return false;
+        }
+    }
+    return left > 0 && right > 0;
+}
+
+/* Programs leave out borders between cells of a header: a span whose words stand in the columns
+ * below is none. */
+static void split_false_spans(const struct page *page, struct grid *g)
+{
+    for (uint32_t r = 0; r < g->rows; r++) {
+        for (uint32_t c = 0; c + 1 < g->cols; c++) {
+            uint32_t of = g->owner[r * g->cols + c], last = c;
+            struct box place;
+            if (of != r * g->cols + c || g->owner[of + 1] != of) {
+                continue;
+            }
+            while (last + 1 < g->cols && g->owner[r * g->cols + last + 1] == of) {
+                last++;
+            }
+            if (r + 1 < g->rows && g->owner[of + g->cols] == of) {
+                continue; /* spans rows too: leave it */
+            }
+            place = (struct box){g->xs[c], g->ys[r], g->xs[last + 1], g->ys[r + 1]};
+            for (uint32_t k = c; k < last; k++) {
+                if (border_parts(page, place, g->xs[k + 1])) {
+                    for (uint32_t m = k + 1; m <= last; m++) {
+                        g->owner[r * g->cols + m] = r * g->cols + k + 1;
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}
+
 static void find_spans(const struct page *page, const uint32_t *component, uint32_t of,
                        struct grid *g)
 {
@@ -228,6 +293,7 @@ static void try_component(struct page *page, const uint32_t *component, uint32_t
     g->cols = nx - 1;
     g->rows = ny - 1;
     find_spans(page, component, of, g);
+    split_false_spans(page, g);
     grid_measure(page, g, &look);
     if (is_table(page, g, &look)) {
         (void)grid_make_table(page, g, true);
@@ -282,7 +348,12 @@ static void drop_paper(const struct page *page, uint32_t *component, uint32_t of
     for (uint32_t i = 0; i < page->rulings.n; i++) {
         const struct ruling *r = &page->rulings.at[i];
         bool whole =
-            r->vertical ? r->at < x0 + 6 || r->at > x1 - 6 : r->from < x0 + 6 && r->to > x1 - 6;
+            r->vertical ? r->at < x0 + 3 || r->at > x1 - 3 : r->from < x0 + 6 && r->to > x1 - 6;
+        for (uint32_t k = 0; k < page->rulings.n && whole && r->edge && !r->vertical; k++) {
+            const struct ruling *line = &page->rulings.at[k];
+            whole = component[k] != of || line->edge || line->vertical ||
+                    fabsf(line->at - r->at) > 9; /* paper with a margin to the line */
+        }
         if (component[i] == of && r->edge && !whole) {
             component[i] = NONE;
         }

@@ -430,6 +430,7 @@ struct occupied {
     uint32_t n, numbers;
     bool spans; /* a part lies across a border */
     bool lower; /* the first word begins with a small letter */
+    bool ruled; /* a rule shorter than the table is drawn under it */
 };
 
 static void row_occupied(const struct page *page, const struct textrow *row,
@@ -468,6 +469,33 @@ static bool rule_between(const float *rules, uint32_t n, float y0, float y1)
     return false;
 }
 
+bool textrow_is_header(const struct page *page, const struct textrow *row, struct gaps *gaps)
+{
+    struct gaps moved = *gaps;
+
+    for (uint32_t c = 0; c < gaps->n; c++) {
+        float start = gaps->at[c].x1;
+        bool begins = false;
+        for (uint32_t k = 0; k < row->words_n; k++) {
+            const struct word *w = &page->words.at[row->words[k]];
+            if (w->box.x0 < start - 2 && w->box.x1 > start + 1) {
+                return false;
+            }
+            begins = begins || fabsf(w->box.x0 - start) <= 2;
+            if (w->box.x1 <= start + 1) {
+                moved.at[c].x0 = fmaxf(moved.at[c].x0, w->box.x1);
+            } else {
+                moved.at[c].x1 = fminf(moved.at[c].x1, w->box.x0);
+            }
+        }
+        if (!begins) {
+            return false;
+        }
+    }
+    *gaps = moved;
+    return row->words_n > gaps->n && gaps->n > 0;
+}
+
 /* Does row i go on with the cells of the row above? */
 static bool row_continues(const struct textrows *rows, const struct occupied *o, uint32_t i,
                           const struct gaps *gaps, float tight, bool rules_part_rows,
@@ -483,7 +511,7 @@ static bool row_continues(const struct textrows *rows, const struct occupied *o,
         return true;
     }
     if (row->baseline < header && above->baseline < header) {
-        return !o[i - 1].spans && !o[i].spans;
+        return !o[i - 1].spans && !o[i].spans && !o[i - 1].ruled;
     }
     if (step > tight * 1.35f && step > 1.5f * row->size) {
         return false;
@@ -521,16 +549,78 @@ static bool rules_are_rows(const struct textrows *rows, const struct occupied *o
     return bands >= 3 && several * 4 <= bands;
 }
 
-/* Headings that lie across borders own the places below them. */
-static void add_spans(const struct page *page, const struct textrow *row, const struct gaps *gaps,
-                      struct grid *grid, uint32_t r)
+/* The rule right under a part of a header, shorter than the table: what it spans. */
+static const struct ruling *rule_under(const struct page *page, const struct textrow *row,
+                                       struct interval part, float bottom, float width)
 {
-    (void)page;
+    float mid = (part.x0 + part.x1) / 2;
+
+    for (uint32_t i = 0; i < page->rulings.n && !page->rulings.at[i].vertical; i++) {
+        const struct ruling *r = &page->rulings.at[i];
+        if (r->at > row->baseline && r->at < bottom && mid > r->from && mid < r->to &&
+            r->to - r->from < 0.9f * width) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+/* Headings over several columns own the places below them. */
+static void add_spans(const struct page *page, const struct textrow *row, const struct gaps *gaps,
+                      struct grid *grid, uint32_t r, bool in_header)
+{
+    float width = grid->xs[grid->cols] - grid->xs[0];
+    uint32_t parts = 0;
+
     for (uint32_t k = 0; k < 64 && row->parts[k].x0 <= row->parts[k].x1; k++) {
+        parts++;
+    }
+    for (uint32_t k = 0; k < parts; k++) {
         uint32_t first = column_of(gaps, row->parts[k].x0 + 1);
         uint32_t last = column_of(gaps, row->parts[k].x1 - 1);
+        const struct ruling *rule =
+            in_header ? rule_under(page, row, row->parts[k], grid->ys[r + 1] + row->size, width)
+                      : NULL;
+        if (rule != NULL) {
+            first = column_of(gaps, rule->from + 4);
+            last = column_of(gaps, rule->to - 4);
+        } else if (in_header && parts == 1 && first > 0 && r == 0 && gaps->n > 1) {
+            first = 1; /* alone over all columns but that of the row titles */
+            last = gaps->n;
+        }
         for (uint32_t c = first + 1; c <= last; c++) {
+            bool across = row->parts[k].x0 < gaps->at[c - 1].x0 - 1 &&
+                          row->parts[k].x1 > gaps->at[c - 1].x1 + 1;
+            if (!across && rule == NULL && parts > 1) {
+                break;
+            }
             grid->owner[r * grid->cols + c] = grid->owner[r * grid->cols + first];
+        }
+    }
+}
+
+/* In a header of several rows a column with text in one row only is one cell from top to bottom. */
+static void join_header_rows(const struct textrows *rows, const struct occupied *o,
+                             const uint32_t *of_row, float header, struct grid *grid)
+{
+    uint32_t header_rows = 0;
+
+    for (uint32_t i = 0; i < rows->n && rows->at[i].baseline < header; i++) {
+        header_rows = of_row[i] + 1;
+    }
+    for (uint32_t c = 0; c < grid->cols && header_rows > 1; c++) {
+        uint32_t texts = 0;
+        bool free_places = true;
+        for (uint32_t i = 0; i < rows->n && rows->at[i].baseline < header; i++) {
+            texts += o[i].has[c];
+        }
+        for (uint32_t r = 0; r < header_rows; r++) {
+            uint32_t place = r * grid->cols + c;
+            free_places = free_places && grid->owner[place] == place &&
+                          (c + 1 == grid->cols || grid->owner[place + 1] != place);
+        }
+        for (uint32_t r = 1; r < header_rows && texts == 1 && free_places; r++) {
+            grid->owner[r * grid->cols + c] = c;
         }
     }
 }
@@ -556,6 +646,14 @@ bool textrows_make_table(struct page *page, const struct textrows *rows, const s
         }
     }
     by_rules = rules_are_rows(rows, o, gaps, rules, rules_n);
+    for (uint32_t i = 0; i + 1 < rows->n; i++) {
+        for (uint32_t k = 0; k < 64 && rows->at[i].parts[k].x0 <= rows->at[i].parts[k].x1; k++) {
+            o[i].ruled =
+                o[i].ruled || rule_under(page, &rows->at[i], rows->at[i].parts[k],
+                                         rows->at[i + 1].baseline - rows->at[i + 1].size * 0.4f,
+                                         box_width(box)) != NULL;
+        }
+    }
     grid->cols = gaps->n + 1;
     grid->xs[0] = fminf(box.x0, textrows_box(rows).x0 - 1);
     for (uint32_t c = 0; c < gaps->n; c++) {
@@ -575,10 +673,11 @@ bool textrows_make_table(struct page *page, const struct textrows *rows, const s
     grid->ys[grid->rows] = fmaxf(box.y1, textrows_box(rows).y1);
     grid_unspanned(grid);
     for (uint32_t i = 0; i < rows->n; i++) {
-        if (o[i].spans && (rows->at[i].baseline < header || header < 0)) {
-            add_spans(page, &rows->at[i], gaps, grid, of_row[i]);
+        if (rows->at[i].baseline < header || (o[i].spans && header < 0)) {
+            add_spans(page, &rows->at[i], gaps, grid, of_row[i], rows->at[i].baseline < header);
         }
     }
+    join_header_rows(rows, o, of_row, header, grid);
     if (grid->rows >= least_rows) {
         (void)grid_make_table(page, grid, false);
         made = true;

@@ -67,8 +67,13 @@ void textrows_find_gaps(const struct page *page, const struct textrows *rows, fl
 void textrows_measure(const struct page *page, const struct textrows *rows, const struct gaps *gaps,
                       struct rows_look *look);
 
+/* Is `row`, that stands above a table with these borders, its header though its words stand close?
+ * Then a word begins where each column begins, and the borders are moved between its words. */
+bool textrow_is_header(const struct page *page, const struct textrow *row, struct gaps *gaps);
+
 /* Makes a table of the rows inside `box`; `rules` (n sorted y positions, may be NULL) are
- * horizontal rules that part rows. False when the
+ * horizontal rules that part rows. Rows above `header` are parts of the header: rules of the page
+ * under them say which columns they span. False when the
  * grid would be too large or have less than `least_rows` rows. */
 bool textrows_make_table(struct page *page, const struct textrows *rows, const struct gaps *gaps,
                          struct box box, float header, const float *rules, uint32_t rules_n,
