@@ -38,8 +38,11 @@ void step_pause(struct queue *queue, int tries)
 static enum queue_result give_up(enum queue_result result, const struct store_op *op,
                                  char **error_r)
 {
-    step_error(error_r, "%s %s: %s", store_kind_name(op->kind), op->key,
-               op->error != NULL ? op->error : store_status_name(op->status));
+    if (op->error != NULL && strstr(op->error, op->key) != NULL)
+        step_error(error_r, "%s", op->error);
+    else
+        step_error(error_r, "%s %s: %s", store_kind_name(op->kind), op->key,
+                   op->error != NULL ? op->error : store_status_name(op->status));
     return result;
 }
 
