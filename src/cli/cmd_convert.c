@@ -261,6 +261,7 @@ static enum exitcode run(struct cli *cli)
     char *const *operands = cli_operands(cli, &count);
     struct conversion c = {.cli = cli, .input = operands[0]};
     struct slot_folder *folder;
+    const char *work_dir;
     char *error = NULL;
     enum exitcode code;
 
@@ -271,8 +272,9 @@ static enum exitcode run(struct cli *cli)
                    EXITCODE_CANTCREAT);
         goto out;
     }
-    folder = slot_folder_open_temporary(settings_text(cli_settings(cli), SETTING_WORK_DIR),
-                                        "convert", &error);
+    work_dir = settings_text(cli_settings(cli), SETTING_WORK_DIR);
+    (void)slot_folders_sweep(work_dir, "convert."); /* of runs that were killed */
+    folder = slot_folder_open_temporary(work_dir, "convert", &error);
     if (folder == NULL) {
         cli_error("%s", error);
         code = EXITCODE_CANTCREAT;

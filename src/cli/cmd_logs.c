@@ -40,9 +40,11 @@ static void print_attempt(const struct record_attempt *a)
 {
     char ended[HUMAN_SIZE], text[HUMAN_SIZE], *line;
 
-    cli_printf("attempt %" PRId64 "  %s  %s%s%s%s\n", a->number,
-               human_show_time(a->ended_ms, ended), attempt_outcome_name(a->outcome),
-               a->charged ? ", charged" : "", cause_name(a->cause) != NULL ? ", cause " : "",
+    if (a->number >= 0)
+        cli_printf("attempt %" PRId64 "  ", a->number);
+    cli_printf("%s  %s%s%s%s\n", human_show_time(a->ended_ms, ended),
+               attempt_outcome_name(a->outcome), a->charged ? ", charged" : "",
+               cause_name(a->cause) != NULL ? ", cause " : "",
                cause_name(a->cause) != NULL ? cause_name(a->cause) : "");
     print_line("error", a->error);
     print_line("host", a->host);

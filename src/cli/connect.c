@@ -146,7 +146,7 @@ static enum exitcode read_fleet(struct cli *cli)
         free(error);
         return EXITCODE_OK;
     }
-    return cli_queue_failed(cli, result, "settings in the bucket", error);
+    return cli_queue_failed(cli, result, error == NULL ? "settings in the bucket" : NULL, error);
 }
 
 enum exitcode cli_open(struct cli *cli, unsigned flags, struct queue **queue_r)
