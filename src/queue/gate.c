@@ -71,8 +71,7 @@ static void give_up(struct gate *gate, const struct store_op *op)
     if (report->reason != NULL)
         return;
     report->unreachable = op->status == STORE_FATAL ? STORE_FATAL : STORE_AGAIN;
-    report->reason = mem_printf("%s %s: %s", store_kind_name(op->kind), op->key,
-                                op->error != NULL ? op->error : store_status_name(op->status));
+    report->reason = step_failure_text(op);
 }
 
 /* ---- one request ---- */

@@ -35,14 +35,22 @@ void step_pause(struct queue *queue, int tries)
     clock_sleep_ms(queue->clock, rng_jitter(queue->rng, (int64_t)PAUSE_FIRST_MS << tries, 50));
 }
 
+char *step_failure_text(const struct store_op *op)
+{
+    const char *why = op->error != NULL ? op->error : store_status_name(op->status);
+
+    if (strstr(why, op->key) != NULL) /* some stores say it */
+        return mem_strdup(why);
+    return mem_printf("%s %s: %s", store_kind_name(op->kind), op->key, why);
+}
+
 static enum queue_result give_up(enum queue_result result, const struct store_op *op,
                                  char **error_r)
 {
-    if (op->error != NULL && strstr(op->error, op->key) != NULL)
-        step_error(error_r, "%s", op->error);
-    else
-        step_error(error_r, "%s %s: %s", store_kind_name(op->kind), op->key,
-                   op->error != NULL ? op->error : store_status_name(op->status));
+    char *text = step_failure_text(op);
+
+    step_error(error_r, "%s", text);
+    free(text);
     return result;
 }
 

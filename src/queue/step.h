@@ -80,6 +80,8 @@ int64_t step_delete_validity_ms(const struct queue *queue);
 /* Short pause before a repetition. */
 void step_pause(struct queue *queue, int tries);
 void step_notice(struct queue *queue, const char *event, const char *hash, const char *text);
+/* Which request failed and why: one line that names its key. The caller frees. */
+char *step_failure_text(const struct store_op *op) MUST_CHECK;
 /* Keeps the first error: sets *error_r unless there is one. */
 void step_error(char **error_r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -25,7 +25,7 @@ expect() {
     timeout $((60 * slow)) "$@" >"$dir/out" 2>"$dir/err" </dev/null || status=$?
     [[ $status -eq $want ]] || fail "$*: status $status, not $want: $(cat "$dir/err")"
     grep -qiE "$pattern" "$dir/err" || fail "$*: no /$pattern/ in: $(cat "$dir/err")"
-    ! grep -q "$AWS_SECRET_ACCESS_KEY" "$dir/err" "$dir/out" || fail "$*: the secret key was shown"
+    ! grep -q "$secret" "$dir/err" "$dir/out" || fail "$*: the secret key was shown"
     grep -iE "$pattern" "$dir/err" | head -n 1
 }
 
