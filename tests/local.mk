@@ -3,6 +3,7 @@ AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_b
 	export top_srcdir top_builddir;
 
 include tests/house/local.mk
+include tests/tools/local.mk
 include tests/base/local.mk
 include tests/s3/local.mk
 include tests/store/local.mk

@@ -47,6 +47,50 @@ static bool is_due(const struct sleeper *sleeper, int64_t now)
            (sleeper->woken || sleeper->until_boot_ms <= now);
 }
 
+/* The sleeper of the fiber that runs; NULL outside of any. */
+static struct sleeper *current_sleeper(struct lease *lease)
+{
+    struct fiber *fiber = fiber_current();
+
+    if (fiber == NULL)
+        return NULL;
+    for (size_t i = 0; i < lease->slot_count; i++)
+        if (lease->slots[i] != NULL && lease->slots[i]->sleeper.fiber == fiber)
+            return &lease->slots[i]->sleeper;
+    return lease->keeper.fiber == fiber ? &lease->keeper : NULL;
+}
+
+static int64_t fibers_boot_ms(struct clock *clock)
+{
+    return clock_boot_ms(((struct lease_clock *)clock)->lease->clock);
+}
+
+static int64_t fibers_wall_ms(struct clock *clock)
+{
+    return clock_wall_ms(((struct lease_clock *)clock)->lease->clock);
+}
+
+/* Words that come meanwhile are not lost: whoever waits for one looks before it sleeps. */
+static void fibers_sleep_ms(struct clock *clock, int64_t ms)
+{
+    struct lease *lease = ((struct lease_clock *)clock)->lease;
+    int64_t until = clock_boot_ms(lease->clock) + ms;
+    struct sleeper *sleeper = current_sleeper(lease);
+
+    if (sleeper == NULL) {
+        clock_sleep_ms(lease->clock, ms);
+        return;
+    }
+    while (clock_boot_ms(lease->clock) < until)
+        lease_sleep(lease, sleeper, until);
+}
+
+void lease_clock_init(struct lease *lease)
+{
+    lease->fibers_clock.clock = (struct clock){fibers_boot_ms, fibers_wall_ms, fibers_sleep_ms};
+    lease->fibers_clock.lease = lease;
+}
+
 /* ---- holds ---- */
 
 void lease_set_hold(struct lease *lease, enum hold hold, const char *text)

@@ -259,6 +259,8 @@ int lease_open(struct lease *lease, struct store *store, char **text_r)
     lease->store = store_fiber_open(store);
     lease->queue = opening.queue;
     lease->queue.store = lease->store;
+    lease_clock_init(lease);
+    lease->queue.clock = &lease->fibers_clock.clock;
     lease->picker_queue = lease->queue;
     lease->keeper_queue = lease->queue;
     lease->candidates = candidates_create(&lease->picker_queue);

@@ -44,9 +44,17 @@ struct lease_counters {
     uint64_t completed, failed, buried, lost, given_back, cancelled;
 };
 
+/* What the queue's steps wait by: a fiber that sleeps is set aside, so that one job's pause never
+ * holds up another's heartbeat. */
+struct lease_clock {
+    struct clock clock; /* first */
+    struct lease *lease;
+};
+
 struct lease {
     const struct lease_options *options;
-    struct clock *clock;
+    struct clock *clock;             /* the machine's */
+    struct lease_clock fibers_clock; /* the fibers' */
     struct rng *rng;
     struct store *store; /* fibers' view of it */
     struct queue queue;  /* limits as of now; slots copy it */
@@ -79,6 +87,7 @@ struct lease {
 /* Sets the running fiber aside until it is woken or the time has come (INT64_MAX: no time). */
 void lease_sleep(struct lease *lease, struct sleeper *sleeper, int64_t until_boot_ms);
 void lease_wake(struct sleeper *sleeper);
+void lease_clock_init(struct lease *lease);
 void lease_wake_all(struct lease *lease);
 
 /* Why nothing is claimed: tells the main thread and the log when it changes. */
