@@ -33,6 +33,7 @@ struct place {
     CURL *easy;
     struct s3_http_request request;
     struct s3_http_answer answer;
+    bool head_ended; /* the blank line behind the last set of headers has come */
     struct buf lines, body, meta;
     struct curl_slist nodes[NODES_MAX];
     char error[CURL_ERROR_SIZE];
@@ -157,6 +158,7 @@ static void take_status(struct place *place, const char *line, size_t len)
     answer->etag[0] = answer->server[0] = '\0';
     answer->date_ms = answer->modified_ms = answer->retry_after_s = 0;
     answer->versioned = false;
+    place->head_ended = false;
     buf_clear(&place->meta);
 }
 
@@ -170,6 +172,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
         take_status(place, line, len);
         return whole;
     }
+    if (len == 0)
+        place->head_ended = true;
     const char *colon = memchr(line, ':', len);
     if (colon == NULL)
         return whole;
@@ -450,6 +454,7 @@ bool s3_http_start(struct s3_http *http, const struct s3_http_request *request)
     http->free = place->next_free;
     place->request = *request;
     memset(&place->answer, 0, sizeof(place->answer));
+    place->head_ended = false;
     buf_clear(&place->body);
     buf_clear(&place->meta);
     place->error[0] = '\0';
@@ -484,8 +489,9 @@ size_t s3_http_active(const struct s3_http *http)
 static enum s3_http_outcome outcome_of(const struct place *place, CURLcode code)
 {
     long request_bytes = 0;
+    /* curl calls an answer whole that was cut among its headers: an object without a body. */
     if (code == CURLE_OK)
-        return S3_HTTP_ANSWERED;
+        return place->head_ended ? S3_HTTP_ANSWERED : S3_HTTP_NO_ANSWER;
     if (place->too_large)
         return S3_HTTP_TOO_LARGE;
     if (place->local_errno != 0)
