@@ -26,6 +26,7 @@
 #include "base/alloc.h"
 #include "base/exitcode.h"
 #include "base/log.h"
+#include "convert/sandbox.h"
 #include "convert/slot.h"
 #include "daemon/children.h"
 #include "daemon/instance.h"
@@ -410,6 +411,17 @@ static void start_janitor(struct master *master)
     master->janitor_runs = true;
 }
 
+/* The level in force: as set, or the best that this machine allows. */
+static const char *sandbox_name(const struct settings *settings)
+{
+    enum sandbox_level level = SANDBOX_AUTO;
+
+    if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &level) ||
+        level == SANDBOX_AUTO)
+        level = sandbox_best();
+    return sandbox_level_name(level);
+}
+
 static void on_opened(struct master *master)
 {
     master->opened = true;
@@ -420,7 +432,7 @@ static void on_opened(struct master *master)
     master->slots.spawning = true;
     log_event(LOG_INFO, "ready", LOG_I("pid", getpid()), LOG_I("slots", master->slots.wanted),
               LOG_S("store", settings_text(master->settings, SETTING_STORE)),
-              LOG_S("version", PACKAGE_VERSION));
+              LOG_S("sandbox", sandbox_name(master->settings)), LOG_S("version", PACKAGE_VERSION));
 }
 
 static void on_ended(struct master *master, struct post *post)

@@ -21,4 +21,22 @@ run empty 60 -n 4 --until-empty -o poll_interval=100ms
 [[ $status -eq 78 ]] || fail "--until-empty: status $status"
 count_is queue/todo 8 || fail "--until-empty: $(keys queue/todo) of 8 jobs"
 nothing_left
+
+# Workers that cannot have their folder: they die before a first job, the slot backs off, the breaker opens.
+use null.sh
+: >"$dir/work/main.slot0"
+start folder -n 1
+wait_until 30 "the breaker" logged folder " breaker_open .*workers die"
+kill -TERM "$master"
+finish 20 "$master"
+[[ $status -eq 0 ]] || fail "workers die: status $status"
+[[ $(times folder " obituary ") -le 12 ]] || fail "$(times folder " obituary ") workers were started"
+count_is queue/todo 8 || fail "workers die: $(keys queue/todo) of 8 jobs"
+rm "$dir/work/main.slot0"
+run whole 60 -n 4 --until-empty -o log_format=json
+[[ $status -eq 0 ]] || fail "status $status"
+count_is store/out 8 || fail "$(keys store/out) of 8 results"
+[[ $(grep -cE '^\{"ts":"[^"]*","level":"[a-z]*","event":"[a-z_]*".*\}$' "$dir/whole.log") -eq $(wc -l <"$dir/whole.log") ]] ||
+    fail "not every line is JSON"
+grep -q '"event":"done".*"job":"[0-9a-f]\{64\}"' "$dir/whole.log" || fail "no whole hash in the JSON log"
 echo "breaker open, queue untouched"
