@@ -41,21 +41,22 @@ static char *say_errno(const char *what, const char *path, const char *remedy)
     return text;
 }
 
-/* Makes the folder and its missing parents. */
-static bool make_folders(const char *path, mode_t mode)
+/* Makes the folder and its missing parents; *made_r: the folder itself was not there. */
+static bool make_folders(const char *path, mode_t mode, bool *made_r)
 {
     char *part = mem_strdup(path);
-    bool made = true;
+    bool there = true;
 
-    for (char *slash = strchr(part + 1, '/'); made && slash != NULL;
+    for (char *slash = strchr(part + 1, '/'); there && slash != NULL;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        made = mkdir(part, 0755) == 0 || errno == EEXIST;
+        there = mkdir(part, 0755) == 0 || errno == EEXIST;
         *slash = '/';
     }
-    made = made && (mkdir(path, mode) == 0 || errno == EEXIST);
+    *made_r = there && mkdir(path, mode) == 0;
+    there = *made_r || (there && errno == EEXIST);
     free(part);
-    return made;
+    return there;
 }
 
 /* A folder that only its owner may change, ours or to be ours. */
@@ -63,13 +64,13 @@ static int enter_folder(const char *path, mode_t mode, const struct person *pers
 {
     struct stat st;
     uid_t me = person->change ? person->uid : geteuid();
+    bool made;
 
-    if (!make_folders(path, mode)) {
+    if (!make_folders(path, mode, &made)) {
         *error_r = say_errno("cannot make folder", path, "make it for this user or name another");
         return errno == EACCES || errno == EPERM ? EXITCODE_NOPERM : EXITCODE_CANTCREAT;
     }
-    if (person->change && stat(path, &st) == 0 && st.st_uid == 0 &&
-        chown(path, person->uid, person->gid) != 0) {
+    if (made && person->change && chown(path, person->uid, person->gid) != 0) {
         *error_r = say_errno("cannot give away folder", path, "give it to the daemon's user");
         return EXITCODE_CANTCREAT;
     }

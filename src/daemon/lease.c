@@ -189,7 +189,9 @@ static void on_post(struct lease *lease, struct post *post)
         if (slot == NULL)
             lease_slot_start(lease, post->slot);
         slot = slot_of_post(lease, post);
-        slot->ready = true;
+        /* A worker that was replaced while START was on its way offers itself, too: it has a job.
+         */
+        slot->ready = !slot->started;
         lease_wake(&slot->sleeper);
         break;
     case POST_SLOT_RETIRE:

@@ -28,8 +28,9 @@ struct lease_slot {
     struct queue queue; /* its own view: a fiber at a time */
     /* the attempt */
     struct attempt_host host;
-    bool busy; /* from before the claim's first request to ATTEMPT_OVER */
-    bool held; /* claim is held */
+    bool busy;    /* from before the claim's first request to ATTEMPT_OVER */
+    bool held;    /* claim is held */
+    bool started; /* the main thread has the job: READY comes anew after ATTEMPT_OVER */
     int64_t seq;
     struct claim claim;
     struct post *events, **events_tail; /* of this seq, oldest first */

@@ -82,6 +82,7 @@ static void host_start(struct attempt_host *host, const struct claim *claim,
     post->started_boot_ms = clock_boot_ms(slot->lease->clock);
     post_grant_copy(&post->grant, grant);
     slot->ready = false;
+    slot->started = true;
     post_send(slot->lease->options->to_main, post);
 }
 
@@ -399,14 +400,13 @@ static void run(struct lease_slot *slot)
     attempt_run(&slot->queue, &slot->claim, &slot->host, &report);
     write_end(slot, &report, began);
     count_end(&lease->counters, report.end);
-    over = slot_post(slot, POST_ATTEMPT_OVER);
-    over->end = report.end;
-    over->cause = report.cause;
-    if (slot->ready) { /* START was never sent: the worker is still ours to use */
-        post_release(over);
-    } else {
+    if (slot->started) { /* else the worker is still ours to use */
+        over = slot_post(slot, POST_ATTEMPT_OVER);
+        over->end = report.end;
+        over->cause = report.cause;
         post_send(lease->options->to_main, over);
     }
+    slot->started = false;
     slot->held = false;
     claim_release_memory(&slot->claim);
     memset(&slot->claim, 0, sizeof(slot->claim));

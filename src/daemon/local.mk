@@ -6,7 +6,8 @@ libblobforge_daemon_a_SOURCES = \
 	src/daemon/ipc.c src/daemon/ipc.h \
 	src/daemon/lease.c src/daemon/lease.h src/daemon/lease_private.h \
 	src/daemon/lease_keeper.c src/daemon/lease_open.c src/daemon/lease_slot.c \
-	src/daemon/master.c src/daemon/master.h \
+	src/daemon/master.c src/daemon/master.h src/daemon/master_private.h \
+	src/daemon/master_open.c src/daemon/master_reload.c \
 	src/daemon/patrol.c src/daemon/patrol.h \
 	src/daemon/pid1.c src/daemon/pid1.h \
 	src/daemon/post.c src/daemon/post.h \

@@ -3,6 +3,7 @@
  * Runs in the foreground only. Exit statuses are those of blobforged(8); every end but a good one
  * says why on standard error in one line. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -334,11 +335,24 @@ static int act(const struct options *options)
     return status;
 }
 
+/* Whoever started us with 0, 1 or 2 closed would have the log written into a socket. */
+static void open_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv, char **envp)
 {
     struct options options;
     int status = EXITCODE_USAGE;
 
+    open_standard_files();
     instance_note_environment(envp);
     setproctitle_init(argc, argv, envp);
     umask(0027);

@@ -9,16 +9,11 @@
  *   RUNNING   -> TERM or INT: DRAINING: no more claims, jobs run on for drain_timeout, then STOP
  *   any       -> QUIT or a second INT: QUITTING: jobs are killed and given back at once
  *   the lease thread has ended -> ENDING: janitor and workers are told to go; all gone: out */
-#include "daemon/master.h"
-
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,79 +22,16 @@
 #include "base/exitcode.h"
 #include "base/log.h"
 #include "convert/sandbox.h"
-#include "convert/slot.h"
-#include "daemon/children.h"
-#include "daemon/instance.h"
-#include "daemon/lease.h"
-#include "daemon/patrol.h"
-#include "daemon/slot.h"
-#include "store/store_settings.h"
+#include "daemon/master_private.h"
 
 #include "config.h"
 
 #define SWEEP_MS 5           /* between looks at orphans that are being killed */
 #define JANITOR_END_MS 10000 /* a janitor in the middle of a request is not waited for longer */
-#define OPENING_END_MS                                                                             \
-    1000              /* a store that is being opened holds nothing of ours: not waited for        \
-                       */
-#define QUIT_MS 30000 /* giving jobs back at once, with the store answering or not */
-#define SLOTS_MAX 4096
-
-enum stage {
-    STAGE_OPENING,
-    STAGE_RUNNING,
-    STAGE_DRAINING,
-    STAGE_QUITTING,
-    STAGE_ENDING
-};
-
-/* What signals asked for: noted, then acted upon. */
-struct wishes {
-    bool term, interrupt, quit, reload, reopen, child, pause;
-    int slots; /* more (TTIN) or fewer (TTOU) */
-};
-
-struct master {
-    const struct master_options *options;
-    struct settings *settings, *first_settings; /* first: the stores and threads borrow them */
-    struct clock *clock;
-    int signal_fd;
-    struct mailbox *inbox, *to_lease, *to_janitor;
-    struct slots slots;
-    struct breaker breaker;
-    struct wishes wishes;
-    enum stage stage;
-    bool opened; /* the store is fit; before that nothing is held */
-    bool paused, stop_sent, interrupted_once, janitor_told;
-    int64_t drain_until_boot_ms, quit_until_boot_ms, end_until_boot_ms;
-
-    struct store *lease_store, *janitor_store; /* until their threads have them */
-    char *prefix;
-    struct lease_options lease_options;
-    struct patrol_options patrol_options;
-    atomic_llong janitor_interval_ms;
-    pthread_t lease, janitor;
-    bool lease_runs, janitor_runs;
-    int status;
-    char *text;
-    bool orderly;
-    size_t shown_busy, shown_wanted; /* in the process title */
-    enum stage shown_stage;
-};
+#define OPENING_END_MS 1000  /* nothing is held while the store is being opened */
+#define QUIT_MS 30000        /* giving jobs back at once, with the store answering or not */
 
 /* ---- words to the threads ---- */
-
-static struct pace pace_of(const struct settings *settings)
-{
-    return (struct pace){
-        .poll_ms = settings_number(settings, SETTING_POLL_INTERVAL),
-        .poll_max_ms = settings_number(settings, SETTING_POLL_MAX),
-        .store_patience_ms = settings_number(settings, SETTING_STORE_PATIENCE),
-        .retry_base_ms = settings_number(settings, SETTING_RETRY_BASE),
-        .retry_max_ms = settings_number(settings, SETTING_RETRY_MAX),
-        .min_free_bytes = settings_number(settings, SETTING_MIN_FREE_SPACE),
-    };
-}
 
 static void tell_mode(struct master *master)
 {
@@ -112,17 +44,6 @@ static void tell_mode(struct master *master)
     else
         post->mode = CLAIM_ON;
     post_send(master->to_lease, post);
-}
-
-static void tell_pace(struct master *master)
-{
-    struct post *post = post_create(POST_PACE);
-
-    post->pace = pace_of(master->settings);
-    post_send(master->to_lease, post);
-    post = post_create(POST_PACE);
-    post->pace = pace_of(master->settings);
-    post_send(master->to_janitor, post);
 }
 
 static void tell_stop(struct master *master)
@@ -224,97 +145,6 @@ static void note_signals(struct master *master)
     }
 }
 
-static void set_slots(struct master *master, int64_t wanted)
-{
-    if (wanted < 0)
-        wanted = 0;
-    if (wanted > SLOTS_MAX)
-        wanted = SLOTS_MAX;
-    if ((size_t)wanted != master->slots.wanted && master->slots.spawning)
-        log_event(LOG_INFO, wanted > (int64_t)master->slots.wanted ? "slot_start" : "slot_stop",
-                  LOG_I("slots", wanted));
-    slots_resize(&master->slots, (size_t)wanted);
-}
-
-/* Takes the new set over; what needs a restart is in it as it was. */
-static void apply_settings(struct master *master, struct settings *fresh)
-{
-    struct settings *old = master->settings;
-    enum log_level level;
-
-    if (old != master->first_settings)
-        settings_destroy(old);
-    master->settings = fresh;
-    master->slots.settings = fresh;
-    if (log_level_parse(settings_text(fresh, SETTING_LOG_LEVEL), &level))
-        log_set_level(level);
-    log_set_json(strcmp(settings_text(fresh, SETTING_LOG_FORMAT), "json") == 0);
-    if (!log_open(settings_text(fresh, SETTING_LOG_FILE)))
-        log_event(LOG_ERROR, "reload",
-                  LOG_S("msg", "new log_file cannot be opened: the old stays"));
-    atomic_store(&master->janitor_interval_ms, settings_number(fresh, SETTING_JANITOR_INTERVAL));
-    set_slots(master, settings_number(fresh, SETTING_SLOTS));
-    tell_pace(master);
-}
-
-/* Settings that need a restart keep their old values in the new set, so that whoever reads them
- * later (a worker's folder, a further store) finds what runs. */
-static bool keep_fixed(const struct settings *old, struct settings *fresh, char **error_r)
-{
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
-        struct buf value = BUF_INIT;
-        bool kept = true;
-        if (!setting_reloadable(id)) {
-            setting_print(old, id, &value);
-            kept = settings_set(fresh, setting_name(id), buf_text(&value), settings_origin(old, id),
-                                error_r);
-        }
-        buf_release(&value);
-        if (!kept)
-            return false;
-    }
-    return true;
-}
-
-/* Every difference by name. */
-static void say_changes(const struct settings *old, const struct settings *fresh)
-{
-    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
-        struct buf before = BUF_INIT, after = BUF_INIT;
-        bool now = setting_reloadable(id);
-        setting_print(old, id, &before);
-        setting_print(fresh, id, &after);
-        if (strcmp(buf_text(&before), buf_text(&after)) != 0)
-            log_event(now ? LOG_INFO : LOG_WARNING, "reload", LOG_S("setting", setting_name(id)),
-                      LOG_S("from", buf_text(&before)), LOG_S("to", buf_text(&after)),
-                      LOG_S("msg", now ? NULL : "takes effect at the next start, not now"));
-        buf_release(&before);
-        buf_release(&after);
-    }
-}
-
-static void reload(struct master *master)
-{
-    char *error = NULL;
-    struct settings *fresh = master->options->reload(master->options->reload_arg, &error);
-
-    if (fresh != NULL) {
-        say_changes(master->settings, fresh);
-        if (!keep_fixed(master->settings, fresh, &error)) {
-            settings_destroy(fresh);
-            fresh = NULL;
-        }
-    }
-    if (fresh == NULL) {
-        log_event(LOG_ERROR, "reload_refused", LOG_S("msg", error),
-                  LOG_S("remedy", "the old configuration stays in force"));
-        free(error);
-        return;
-    }
-    apply_settings(master, fresh);
-    log_event(LOG_INFO, "reload", LOG_S("msg", "configuration is in force"));
-}
-
 static void act_on_signals(struct master *master)
 {
     struct wishes wishes = master->wishes;
@@ -330,11 +160,11 @@ static void act_on_signals(struct master *master)
     if (wishes.term)
         drain(master, "TERM");
     if (wishes.reload)
-        reload(master);
+        master_reload(master);
     if (wishes.reopen && !log_reopen())
         log_event(LOG_ERROR, "reload", LOG_S("msg", "log file cannot be reopened: the old stays"));
     if (wishes.slots != 0 && master->stage < STAGE_DRAINING)
-        set_slots(master, (int64_t)master->slots.wanted + wishes.slots);
+        master_set_slots(master, (int64_t)master->slots.wanted + wishes.slots);
     if (wishes.pause && !master->paused) {
         master->paused = true;
         log_event(LOG_INFO, "pause",
@@ -401,7 +231,7 @@ static void start_janitor(struct master *master)
         .incarnation = master->options->janitor_incarnation,
         .host = master->options->host,
         .interval_ms = &master->janitor_interval_ms,
-        .pace = pace_of(master->settings),
+        .pace = master_pace(master->settings),
     };
     if (!patrol_start(&master->patrol_options, &master->janitor)) {
         log_event(LOG_ERROR, "janitor", LOG_S("msg", "thread cannot be started"));
@@ -626,131 +456,6 @@ static void loop(struct master *master)
     free(owners);
 }
 
-/* ---- set-up ---- */
-
-/* Before any thread: they inherit the mask. */
-static bool block_signals(struct master *master)
-{
-    static const int wanted[] = {SIGTERM,  SIGINT,  SIGQUIT, SIGHUP, SIGUSR1,
-                                 SIGWINCH, SIGTTIN, SIGTTOU, SIGCHLD};
-    sigset_t read_here, blocked;
-
-    sigemptyset(&read_here);
-    for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
-        sigaddset(&read_here, wanted[i]);
-    blocked = read_here;
-    sigaddset(&blocked, SIGPIPE);
-    sigaddset(&blocked, SIGUSR2);
-    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-    master->signal_fd = signalfd(-1, &read_here, SFD_CLOEXEC | SFD_NONBLOCK);
-    return master->signal_fd >= 0;
-}
-
-static int open_store(struct master *master, struct store **store_r, char **text_r)
-{
-    enum store_open_status opened =
-        store_settings_open(master->settings, clock_system(), rng_system(), false, store_r, text_r);
-
-    if (opened == STORE_OPEN_OK)
-        return 0;
-    *store_r = NULL;
-    return store_open_exitcode(opened);
-}
-
-static int open_stores(struct master *master, char **text_r)
-{
-    int status;
-
-    master->prefix = store_settings_prefix(master->settings, text_r);
-    if (master->prefix == NULL)
-        return EXITCODE_CONFIG;
-    status = open_store(master, &master->lease_store, text_r);
-    if (status == 0)
-        status = open_store(master, &master->janitor_store, text_r);
-    return status;
-}
-
-static bool start_lease(struct master *master)
-{
-    const struct master_options *options = master->options;
-
-    master->lease_options = (struct lease_options){
-        .store = master->lease_store,
-        .inbox = master->to_lease,
-        .to_main = master->inbox,
-        .settings = master->first_settings,
-        .prefix = master->prefix,
-        .worker_id = options->worker_id,
-        .incarnation = options->lease_incarnation,
-        .host = options->host,
-        .work_dir = settings_text(master->first_settings, SETTING_WORK_DIR),
-        .instance = settings_text(master->first_settings, SETTING_INSTANCE),
-        .old_incarnations = options->old_incarnations,
-        .old_count = options->old_count,
-        .remote = store_settings_is_remote(master->first_settings),
-        .until_empty = options->until_empty,
-        .pace = pace_of(master->settings),
-        .opened = instance_forget_secrets,
-    };
-    if (!lease_start(&master->lease_options, &master->lease))
-        return false;
-    master->lease_store = NULL; /* the thread's now */
-    master->lease_runs = true;
-    return true;
-}
-
-/* Three descriptors a slot or so, with thousands of slots. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 32768)
-        return;
-    limit.rlim_cur = limit.rlim_max < 32768 ? limit.rlim_max : 32768;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* Folders of workers that were killed, this run's or an earlier one's, and what still runs in them.
- */
-static void sweep_folders(const struct master *master)
-{
-    char *prefix = mem_printf("%s.slot", settings_text(master->first_settings, SETTING_INSTANCE));
-    int swept = slot_folders_sweep(settings_text(master->first_settings, SETTING_WORK_DIR), prefix);
-
-    if (swept > 0)
-        log_event(LOG_INFO, "recover", LOG_I("folders", swept),
-                  LOG_S("msg", "work folders of killed workers swept"));
-    free(prefix);
-}
-
-static int set_up(struct master *master, char **text_r)
-{
-    int status;
-
-    mallopt(M_ARENA_MAX, 2); /* three threads that allocate little: memory before speed */
-    raise_descriptor_limit();
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-    if (!block_signals(master) || !children_adopt()) {
-        *text_r = mem_printf("cannot set up signals or child reaping: %s", strerror(errno));
-        return EXITCODE_OSERR;
-    }
-    master->inbox = mailbox_create();
-    master->to_lease = mailbox_create();
-    master->to_janitor = mailbox_create();
-    atomic_store(&master->janitor_interval_ms,
-                 settings_number(master->settings, SETTING_JANITOR_INTERVAL));
-    status = open_stores(master, text_r);
-    if (status != 0)
-        return status;
-    sweep_folders(master);
-    slots_resize(&master->slots, (size_t)settings_number(master->settings, SETTING_SLOTS));
-    if (!start_lease(master)) {
-        *text_r = mem_printf("cannot start a thread: %s", strerror(errno));
-        return EXITCODE_OSERR;
-    }
-    return 0;
-}
-
 int master_run(const struct master_options *options, struct master_end *end_r)
 {
     struct master master = {.options = options,
@@ -767,12 +472,12 @@ int master_run(const struct master_options *options, struct master_end *end_r)
     master.slots.breaker = &master.breaker;
     master.slots.clock = master.clock;
     master.slots.rng = rng_system();
-    status = set_up(&master, &end_r->text);
+    status = master_open(&master, &end_r->text);
     if (status == 0) {
         master.orderly = false;
         master.slots.to_lease = master.to_lease;
         loop(&master);
-        sweep_folders(&master);
+        master_sweep_folders(&master);
         status = master.status;
         end_r->text = master.text;
         if (master.lease_runs && !master.opened) {
