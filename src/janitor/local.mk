@@ -1,4 +1,5 @@
 # What nobody looks after any more is found and put right.
-libblobforge_a_SOURCES += \
+janitor_sources = \
 	src/janitor/audit.c src/janitor/audit.h \
 	src/janitor/janitor.c src/janitor/janitor.h
+libblobforge_a_SOURCES += $(janitor_sources)

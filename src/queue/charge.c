@@ -1,5 +1,6 @@
 /* See charge.h: charging a job once per attempt. */
 #include "queue/charge.h"
+#include "queue/planted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ enum queue_result charge_plan(struct queue *queue, struct claim *claim, struct c
                            history_charged(&charge->history, charge->id));
     if (sight_result_stands(charge->sight) || sight_dead_stands(charge->sight))
         charge->way = CHARGE_SETTLED;
-    else if (sight_charged(charge->sight, charge->id))
+    else if (sight_charged(charge->sight, charge->id) && !PLANTED(CHARGED_TWICE))
         charge->way = CHARGE_DONE;
     else if (!sight_has_marker(charge->sight))
         charge->way = CHARGE_GONE;
@@ -76,7 +77,7 @@ static struct record_todo next_marker(struct queue *queue, const struct claim *c
     struct record_todo todo = sight->todo[kept];
     int64_t now = store_server_ms(queue->store, queue->clock);
 
-    todo.retries = charge->count + 1;
+    todo.retries = charge->count + (PLANTED(COUNT_NOT_RAISED) ? 0 : 1);
     todo.attempt = max_of(todo.attempt, charge->number) + 1;
     todo.not_before = now + back_off(queue, todo.retries);
     todo.queued_at = todo.queued_at != 0 ? todo.queued_at : now;
@@ -137,7 +138,9 @@ static enum queue_result raise_count(struct queue *queue, struct claim *claim,
     struct step_put put;
     enum queue_result result;
 
-    step_put_init(&put, charge->sight->keys[kept], STORE_IF_MATCH, charge->sight->ops[kept].etag_r);
+    step_put_init(&put, charge->sight->keys[kept],
+                  PLANTED(MARKER_UNCONDITIONAL) ? STORE_ALWAYS : STORE_IF_MATCH,
+                  charge->sight->ops[kept].etag_r);
     record_todo_write(&put.body, &todo);
     result = step_put(queue, claim, &put, error_r);
     if (result == QUEUE_OK)
@@ -190,6 +193,10 @@ enum queue_result charge_bury(struct queue *queue, struct claim *claim, struct c
     enum queue_result result;
 
     memcpy(dead.claim, charge->id, sizeof(dead.claim));
+    if (PLANTED(BURY_MARKER_FIRST)) {
+        evidence_of_claim(queue, claim, &evidence);
+        (void)!sight_clear_markers(queue, claim, sight, TIER_COUNT, &evidence, error_r);
+    }
     step_put_init(&put, sight->keys[SCAN_DEAD], over ? STORE_IF_MATCH : STORE_IF_ABSENT,
                   over ? sight->ops[SCAN_DEAD].etag_r : NULL);
     record_dead_write(&put.body, &dead);

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "queue/history.h"
 #include "queue/step.h"
+#include "queue/planted.h"
 
 int64_t claim_lease_end(const struct queue *queue, const struct claim *claim)
 {
@@ -18,7 +19,7 @@ int64_t claim_lease_end(const struct queue *queue, const struct claim *claim)
 
 bool claim_lease_good(const struct queue *queue, const struct claim *claim)
 {
-    return clock_boot_ms(queue->clock) < claim_lease_end(queue, claim);
+    return PLANTED(LEASE_ENDLESS) || clock_boot_ms(queue->clock) < claim_lease_end(queue, claim);
 }
 
 void claim_release_memory(struct claim *claim)
@@ -177,6 +178,8 @@ static bool leftover_of(const struct claim *claim, const struct beside *beside,
                         const struct store_op **what_r)
 {
     *what_r = NULL;
+    if (PLANTED(NO_LOOK_AT_RESULT))
+        return false;
     if (beside->result.status == STORE_OK &&
         !record_todo_over_result(&claim->marker, beside->result.etag_r))
         *what_r = &beside->result;
@@ -219,7 +222,7 @@ static enum queue_result look_beside(struct queue *queue, struct claim *claim, b
         if (!with_past && beside.marker.data.len > 0) /* it got a past since it was listed */
             result = step_read(queue, claim, &beside.dead, 1, error_r);
     }
-    if (result == QUEUE_OK && !claim->marker_present)
+    if (result == QUEUE_OK && !claim->marker_present && !PLANTED(NO_REREAD))
         result = QUEUE_NONE;
     if (result == QUEUE_OK && claim->marker_damaged)
         result = count_from_history(queue, claim, error_r);
@@ -344,7 +347,7 @@ static enum queue_result make_again(struct queue *queue, struct claim *claim, ch
 
     if (result != QUEUE_OK)
         return result;
-    if (!unchanged)
+    if (!unchanged && !PLANTED(REGAIN_BLINDLY))
         return QUEUE_LOST;
     claim->beat++;
     result = claim_take_lock(queue, claim, error_r);
@@ -354,7 +357,7 @@ static enum queue_result make_again(struct queue *queue, struct claim *claim, ch
         return result;
     step_notice(queue, "heal", claim->hash, "lock was deleted by another: made again");
     result = marker_unchanged(queue, claim, &unchanged, error_r);
-    if (result == QUEUE_OK && !unchanged) {
+    if (result == QUEUE_OK && !unchanged && !PLANTED(REGAIN_BLINDLY)) {
         if (claim_release(queue, claim, &ignored) != QUEUE_OK)
             step_notice(queue, "heal", claim->hash, "a lock could not be released");
         free(ignored);
@@ -403,7 +406,7 @@ enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **e
         claim->beat++;
         claim_lock_body(queue, claim, &body);
         store_op_init(&op, STORE_PUT, key);
-        op.cond = STORE_IF_MATCH;
+        op.cond = PLANTED(RENEW_ALWAYS) ? STORE_ALWAYS : STORE_IF_MATCH;
         memcpy(op.etag, claim->lock_etag, sizeof(op.etag));
         op.body = buf_text(&body);
         op.body_len = body.len;
@@ -442,7 +445,7 @@ enum queue_result claim_wait_pending(struct queue *queue, struct claim *claim, c
 {
     enum queue_result result;
 
-    while (claim->pending_boot_ms > clock_boot_ms(queue->clock)) {
+    while (claim->pending_boot_ms > clock_boot_ms(queue->clock) && !PLANTED(RELEASE_PENDING)) {
         int64_t now = clock_boot_ms(queue->clock);
         int64_t beat = claim->renewed_boot_ms + queue->limits.heartbeat_ms;
 

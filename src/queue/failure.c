@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "queue/charge.h"
+#include "queue/planted.h"
 
 #define GIVE_BACK_MAX                                                                              \
     10 /* uncharged attempts in a row for causes outside; then they are charged                    \
@@ -133,6 +134,8 @@ static enum queue_result fail(struct queue *queue, struct claim *claim,
         if (result == QUEUE_OK)
             write_logs(queue, claim, attempt);
     }
+    if (PLANTED(RELEASE_BEFORE_CHARGE))
+        (void)!claim_release(queue, claim, error_r);
     if (result == QUEUE_OK)
         result = charge_apply(queue, claim, &charge, error_r);
     charge_release(&charge);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "queue/charge.h"
+#include "queue/planted.h"
 
 #define LOOKS 5 /* at a job that changes while it is looked at */
 
@@ -45,6 +46,11 @@ enum queue_result heal_take_over(struct queue *queue, const char *hash, const ch
         memcpy(claim_r->from, old->claim, sizeof(claim_r->from));
     else
         name_by_etag(etag, claim_r->from);
+    if (PLANTED(NO_TAKEOVER)) {
+        snprintf(claim_r->lock_etag, sizeof(claim_r->lock_etag), "%s", etag);
+        claim_r->renewed_boot_ms = clock_boot_ms(queue->clock);
+        return QUEUE_OK;
+    }
     return claim_take_over(queue, claim_r, etag, error_r);
 }
 
@@ -340,7 +346,7 @@ enum queue_result heal_job(struct queue *queue, struct claim *claim, bool requeu
         result = read_last_words(queue, claim, &words, error_r);
         if (result != QUEUE_OK)
             return result;
-        if (words != WORDS_GIVEN_BACK)
+        if (words != WORDS_GIVEN_BACK || PLANTED(GIVEN_BACK_CHARGED))
             return charge_lost(queue, claim, way_r, error_r);
     }
     result = sight_read(queue, claim, claim->hash, &sight, error_r);

@@ -1,5 +1,5 @@
 # The protocol: what a bucket's jobs may go through.
-libblobforge_a_SOURCES += \
+queue_sources = \
 	src/queue/attempt.c src/queue/attempt.h \
 	src/queue/candidates.c src/queue/candidates.h \
 	src/queue/charge.c src/queue/charge.h \
@@ -13,6 +13,7 @@ libblobforge_a_SOURCES += \
 	src/queue/keys.c src/queue/keys.h \
 	src/queue/move.c \
 	src/queue/orphan.c \
+	src/queue/planted.h \
 	src/queue/publish.c \
 	src/queue/queue.c src/queue/queue.h \
 	src/queue/record.c src/queue/record.h \
@@ -22,3 +23,4 @@ libblobforge_a_SOURCES += \
 	src/queue/step.c src/queue/step.h \
 	src/queue/tier.c src/queue/tier.h \
 	src/queue/view.c src/queue/view.h
+libblobforge_a_SOURCES += $(queue_sources)

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "queue/charge.h"
 #include "queue/heal.h"
+#include "queue/planted.h"
 
 #define LOOKS 5
 
@@ -218,6 +219,10 @@ static enum queue_result write_marker(struct queue *queue, struct claim *claim, 
     struct step_put put;
     enum queue_result result;
 
+    if (PLANTED(OLD_MARKER_FIRST)) {
+        evidence_of_claim(queue, claim, evidence_r);
+        (void)!sight_clear_markers(queue, claim, sight, tier, evidence_r, error_r);
+    }
     step_put_init(&put, sight->keys[tier], there ? STORE_IF_MATCH : STORE_IF_ABSENT,
                   there ? sight->ops[tier].etag_r : NULL);
     record_todo_write(&put.body, todo);
@@ -240,6 +245,11 @@ static enum queue_result act_retry(struct move *move, struct claim *claim, struc
     struct evidence evidence;
     enum queue_result result = QUEUE_OK;
 
+    if (PLANTED(DEAD_FIRST) || PLANTED(RECONVERT_DELETES_FIRST)) {
+        evidence_of_claim(queue, claim, &evidence);
+        (void)!sight_clear_place(queue, claim, sight, PLANTED(DEAD_FIRST) ? SCAN_DEAD : SCAN_OUT,
+                                 &evidence, error_r);
+    }
     /* Done by our own earlier try. */
     if (sight_has(sight, (enum scan_place)tier) && strcmp(sight->todo[tier].claim, claim->id) == 0)
         evidence_set(queue, &evidence, sight->keys[tier], &sight->ops[tier]);

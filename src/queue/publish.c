@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "queue/step.h"
+#include "queue/planted.h"
 
 /* The condition, the length, the MD5 and the claim's id go into the signature: the grant is good
  * for this body alone. `meta` is filled for the terms to point at. */
@@ -53,6 +54,13 @@ enum queue_result queue_grant_publish(struct queue *queue, struct claim *claim, 
     result = renew_if_due(queue, claim, error_r);
     if (result != QUEUE_OK)
         return result;
+    if (PLANTED(MARKER_BEFORE_RESULT)) {
+        struct evidence evidence;
+
+        evidence_of_claim(queue, claim, &evidence);
+        (void)!step_delete(queue, claim, key_todo(&queue->keys, claim->tier, claim->hash, key),
+                           claim->marker_etag, &evidence, error_r);
+    }
     rest_ms = claim_lease_end(queue, claim) - clock_boot_ms(queue->clock);
     if (rest_ms < 1000)
         return QUEUE_EXPIRED;
@@ -128,6 +136,8 @@ enum queue_result queue_settle_publish(struct queue *queue, struct claim *claim,
         if (result != QUEUE_OK)
             return result;
     }
+    if (PLANTED(REFUSED_IS_DONE) && sent != STORE_FATAL)
+        sent = STORE_OK;
     switch (sent) {
     case STORE_OK:
         *ours_r = true;

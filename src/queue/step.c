@@ -1,5 +1,6 @@
 /* See step.h: reads, conditional writes, careful deletes. */
 #include "queue/step.h"
+#include "queue/planted.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,6 +96,8 @@ enum queue_result step_read(struct queue *queue, struct claim *claim, struct sto
         ops[i].deadline_ms = queue->limits.request_ms;
     store_run(queue->store, ops, count);
     for (size_t i = 0; i < count; i++) {
+        if (PLANTED(ERROR_IS_ABSENCE) && ops[i].status == STORE_AGAIN)
+            ops[i].status = STORE_NOT_FOUND;
         claim_note_answer(queue, claim, &ops[i]);
         switch (ops[i].status) {
         case STORE_OK:
@@ -214,7 +217,7 @@ enum queue_result step_put(struct queue *queue, struct claim *claim, struct step
             break;
         case STORE_UNKNOWN:
             put->ever_unknown = true;
-            look = read_back(queue, claim, put);
+            look = PLANTED(UNKNOWN_IS_DONE) ? LOOK_OURS : read_back(queue, claim, put);
             break;
         case STORE_PRECONDITION:
         case STORE_NOT_FOUND:
@@ -304,7 +307,8 @@ static void note_pending(struct queue *queue, struct claim *claim, const struct 
 enum queue_result step_delete(struct queue *queue, struct claim *claim, const char *key,
                               const char *etag, struct evidence *evidence, char **error_r)
 {
-    bool conditional = store_properties(queue->store)->conditional_delete && etag[0] != '\0';
+    bool conditional = store_properties(queue->store)->conditional_delete && etag[0] != '\0' &&
+                       !PLANTED(DELETE_PLAIN);
     bool unknown = false;
     enum queue_result result;
     struct store_op op;
@@ -323,7 +327,7 @@ enum queue_result step_delete(struct queue *queue, struct claim *claim, const ch
         op.cond = conditional ? STORE_IF_MATCH : STORE_ALWAYS;
         snprintf(op.etag, sizeof(op.etag), "%s", etag);
         op.deadline_ms = queue->limits.request_ms;
-        if (!conditional)
+        if (!conditional && !PLANTED(DELETE_PLAIN))
             op.expires_ms = evidence->date_ms + step_delete_validity_ms(queue);
         status = store_do(queue->store, &op);
         claim_note_answer(queue, claim, &op);

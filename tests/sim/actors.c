@@ -169,33 +169,28 @@ static void on_kill(struct attempt_host *host, struct record_attempt **record_r)
 static void work(struct sim_actor *actor, const struct candidate *candidate)
 {
     struct sim *sim = actor->sim;
-    struct claim claim;
+    struct claim *claim = &actor->host->claims[actor->slot];
     struct sim_converter c;
     struct attempt_report report;
     char *error = NULL;
 
-    memset(&claim, 0, sizeof(claim));
     actor->claim_began_ms = sim->now_ms;
-    actor->host->held[actor->slot] = &claim;
-    if (queue_claim(&actor->queue, candidate, actor->slot, &claim, &error) == QUEUE_OK) {
+    if (queue_claim(&actor->queue, candidate, actor->slot, claim, &error) == QUEUE_OK) {
         memset(&c, 0, sizeof(c));
         c.host = (struct attempt_host){
             .start = on_start, .wait = on_wait, .publish = on_publish, .kill = on_kill};
         c.actor = actor;
-        c.job = sim_job_of(sim, claim.hash);
-        actor->claim = &claim;
-        attempt_run(&actor->queue, &claim, &c.host, &report);
+        c.job = sim_job_of(sim, claim->hash);
+        actor->claim = claim;
+        attempt_run(&actor->queue, claim, &c.host, &report);
         actor->claim = NULL;
-        sim_log(sim, "ends %.4s: %s (%s)", claim.hash, attempt_end_name(report.end),
+        sim_log(sim, "ends %.4s: %s (%s)", claim->hash, attempt_end_name(report.end),
                 report.error != NULL ? report.error : "");
-        if (c.job != NULL &&
-            (report.end == ATTEMPT_END_GIVEN_BACK || report.end == ATTEMPT_END_CANCELLED))
-            c.job->free_ends++;
         attempt_report_release(&report);
     }
     free(error);
-    claim_release_memory(&claim);
-    actor->host->held[actor->slot] = NULL;
+    claim_release_memory(claim);
+    memset(claim, 0, sizeof(*claim));
 }
 
 static void slot_run(struct sim_actor *actor)
@@ -222,14 +217,12 @@ static void keeper_run(struct sim_actor *actor)
 {
     for (;;) {
         const struct claim *held[16];
-        size_t count = 0;
         char *error = NULL;
 
         sim_sleep(actor->sim, 60 * 1000);
         for (int i = 0; i < 16; i++)
-            if (actor->host->held[i] != NULL)
-                held[count++] = actor->host->held[i];
-        (void)!queue_watch_orphans(&actor->queue, held, count, &error);
+            held[i] = &actor->host->claims[i];
+        (void)!queue_watch_orphans(&actor->queue, held, 16, &error);
         free(error);
     }
 }

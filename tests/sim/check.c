@@ -11,8 +11,6 @@
 #include "queue/scan.h"
 #include "sim.h"
 
-#define ALLOWED_LOSS 2 /* uncharged starts that a race may cost: see sim_check_start() */
-
 static bool has_prefix(const struct sim *sim, const char *key, const char *folder)
 {
     size_t len = strlen(sim->keys.prefix);
@@ -27,7 +25,10 @@ void sim_check_sent(struct sim *sim, const struct store_op *op)
     struct sim_actor *actor = sim->current;
     bool write = op->kind == STORE_PUT || op->kind == STORE_DELETE;
 
-    if (!write || actor->claim == NULL || claim_lease_good(&actor->queue, actor->claim))
+    /* Told by the numbers, not by the code under test. */
+    if (!write || actor->claim == NULL ||
+        sim->now_ms < actor->claim->renewed_boot_ms + actor->queue.limits.stale_ms -
+                          actor->queue.limits.margin_ms)
         return;
     /* A renewal may be tried: it decides whether the lease lives on. Notes for people go out two at
      * a time. */
@@ -48,6 +49,8 @@ void sim_check_start(struct sim *sim, struct sim_actor *actor, const struct clai
     job->starts++;
     if (sim->options.v1)
         return;
+    if (job->settled_ms != 0 && job->settled_ms < actor->claim_began_ms)
+        sim_fail(sim, "promise 6: job %.4s is converted although it is settled", job->hash);
     if (job->result_since_ms != 0 && job->result_since_ms < actor->claim_began_ms &&
         claim->marker.over_result[0] == '\0')
         sim_fail(sim, "promise 6: job %.4s is converted although its result stands", job->hash);
@@ -108,6 +111,29 @@ static void note_charged(struct sim *sim, struct sim_job *job, const struct reco
         memcpy(job->charged[job->charged_count++], todo->charged, 33);
 }
 
+/* An attempt that was given back is not charged. */
+static void check_not_given_back(struct sim *sim, struct sim_job *job,
+                                 const struct record_todo *todo)
+{
+    struct record_attempt attempt;
+    char key[KEY_SIZE];
+    struct store_op op;
+
+    if (todo->retries <= job->hi)
+        return;
+    store_op_init(&op, STORE_GET, key_attempt(&sim->keys, job->hash, todo->charged, key));
+    if (store_do(sim->inner, &op) != STORE_OK)
+        sim_fail(sim, "rule: claim %.8s of %.4s is charged without a record", todo->charged,
+                 job->hash);
+    else if (record_attempt_read(buf_text(&op.data), op.data.len, &attempt) == RECORD_OK) {
+        if (!attempt.charged)
+            sim_fail(sim, "rule: claim %.8s of %.4s was given back and is charged", todo->charged,
+                     job->hash);
+        record_attempt_release(&attempt);
+    }
+    store_op_release(&op);
+}
+
 static void check_marker(struct sim *sim, struct sim_job *job, const struct store_op *op)
 {
     struct record_todo todo;
@@ -120,8 +146,10 @@ static void check_marker(struct sim *sim, struct sim_job *job, const struct stor
         if (todo.retries < job->hi)
             sim_fail(sim, "promise 4: count of job %.4s falls from %lld to %lld", job->hash,
                      (long long)job->hi, (long long)todo.retries);
-        if (todo.charged[0] != '\0')
+        if (todo.charged[0] != '\0') {
             note_charged(sim, job, &todo, job->hi);
+            check_not_given_back(sim, job, &todo);
+        }
         if (todo.retries > job->starts + job->charged_count)
             sim_fail(sim, "promise 4: job %.4s has count %lld after %d runs", job->hash,
                      (long long)todo.retries, job->starts);
@@ -145,6 +173,19 @@ static void check_result(struct sim *sim, struct sim_job *job, const struct stor
                  job->wishes);
 }
 
+/* Who has lost his lock to another never renews it again. */
+static void check_owner(struct sim *sim, struct sim_job *job, const struct store_op *op,
+                        const char *claim)
+{
+    for (int i = 0; i < job->lost_count && op->cond != STORE_IF_ABSENT; i++)
+        if (strcmp(job->lost[i], claim) == 0)
+            sim_fail(sim, "rule: claim %.8s renews a lock of %.4s that it has lost", claim,
+                     job->hash);
+    if (op->cond != STORE_IF_ABSENT && job->lock_claim[0] != '\0' &&
+        strcmp(job->lock_claim, claim) != 0 && job->lost_count < 64)
+        memcpy(job->lost[job->lost_count++], job->lock_claim, 33);
+}
+
 /* A lock that changes hands had to be stale, unless its own host takes it back. */
 static void check_lock(struct sim *sim, struct sim_job *job, const struct store_op *op)
 {
@@ -163,6 +204,7 @@ static void check_lock(struct sim *sim, struct sim_job *job, const struct store_
         sim->now_ms - job->lock_changed_ms < 15 * 60 * 1000)
         sim_fail(sim, "rule: lock of %.4s is taken after %lld s", job->hash,
                  (long long)(sim->now_ms - job->lock_changed_ms) / 1000);
+    check_owner(sim, job, op, lock.claim);
     snprintf(job->lock_claim, sizeof(job->lock_claim), "%s", lock.claim);
     snprintf(job->lock_worker, sizeof(job->lock_worker), "%s",
              lock.worker != NULL ? lock.worker : "");
@@ -188,10 +230,47 @@ void sim_check_landed(struct sim *sim, const struct store_fault_call *call)
         check_lock(sim, job, op);
     if (has_prefix(sim, op->key, "store/out/"))
         check_result(sim, job, op);
+    if (has_prefix(sim, op->key, "queue/todo/"))
+        job->settled_ms = (places_of(sim, job->hash) & SCAN_MARKERS) != 0 ? 0 : sim->now_ms;
     check_somewhere(sim, job);
 }
 
 /* ---- the end ---- */
+
+/* Of a document's runs each is charged, given back, or its result: with max_retries 3 at most four
+ * of the first kind. */
+void sim_check_runs(struct sim *sim)
+{
+    for (int i = 0; i < sim->options.jobs && !sim->options.v1; i++) {
+        struct sim_job *job = &sim->jobs[i];
+        int given_back = 0, charged = 0;
+        char folder[KEY_SIZE];
+        struct store_op list;
+
+        store_op_init(&list, STORE_LIST, key_log(&sim->keys, job->hash, "attempts/", folder));
+        list.max_keys = 1000;
+        if (job->touched || sim->options.page_max > 0 || store_do(sim->inner, &list) != STORE_OK) {
+            store_op_release(&list);
+            continue;
+        }
+        for (size_t n = 0; n < list.entry_count; n++) {
+            struct record_attempt attempt;
+            struct store_op op;
+
+            store_op_init(&op, STORE_GET, list.entries[n].key);
+            if (store_do(sim->inner, &op) == STORE_OK &&
+                record_attempt_read(buf_text(&op.data), op.data.len, &attempt) == RECORD_OK) {
+                *(attempt.charged ? &charged : &given_back) += 1;
+                record_attempt_release(&attempt);
+            }
+            store_op_release(&op);
+        }
+        store_op_release(&list);
+        if (charged > 4 || job->starts > 4 + given_back + 1)
+            sim_fail(sim, "promise 4: job %.4s ran %d times, %d charged, %d given back", job->hash,
+                     job->starts, charged, given_back);
+    }
+}
 
 bool sim_settled(struct sim *sim)
 {

@@ -4,8 +4,8 @@ check_SCRIPTS += tests/sim/sim.sh
 TESTS += tests/sim/sim.sh
 EXTRA_DIST += tests/sim/sim.sh
 tests_sim_sim_SOURCES = tests/sim/main.c tests/sim/sim.c tests/sim/sim.h tests/sim/actors.c \
-	tests/sim/check.c tests/sim/v1.c
-tests_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/sim
+	tests/sim/check.c tests/sim/v1.c $(queue_sources) $(janitor_sources)
+tests_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/sim -DBF_PLANTED
 tests_sim_sim_LDADD = $(BF_LIBS)
 
 # The long one: seeds of your choice.

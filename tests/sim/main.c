@@ -1,17 +1,19 @@
 /* sim: runs seeds, or one fault at every operation.
  *
- *   sim [--first N] [--count N] [--seed N [--trace]] [--exhaustive]
+ *   sim [--first N] [--count N] [--seed N [--trace]] [--exhaustive] [--planted N] [--hunt]
  *
  * A seed chooses the world (kind of DELETE, hosts, jobs, faults) and everything that happens in it.
  * A run that breaks a promise ends the program with status 1, a trace, and the command that repeats
- * it. */
+ * it. --planted N switches a bug on; --hunt looks for each of them and fails when one survives. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "queue/planted.h"
 #include "sim.h"
 
+enum planted planted_bug;
 static uint64_t total_steps;
 static double total_hours;
 
@@ -40,6 +42,9 @@ static struct sim_options world_of(uint64_t seed)
     return options;
 }
 
+static bool quiet; /* a failure is what is looked for */
+static char found[512];
+
 static bool run(const struct sim_options *options, const char *how)
 {
     struct sim *sim = malloc(sizeof(*sim));
@@ -47,7 +52,9 @@ static bool run(const struct sim_options *options, const char *how)
 
     total_steps += sim->steps;
     total_hours += (double)(sim->now_ms - 1000000) / 3600000;
-    if (!good) {
+    if (!good && quiet)
+        snprintf(found, sizeof(found), "%s", sim->failure);
+    else if (!good) {
         sim_print_trace(sim);
         printf("seed %llu: %s\nrepeat: sim %s\n", (unsigned long long)options->seed, sim->failure,
                how);
@@ -118,6 +125,61 @@ static bool exhaustive(void)
     return true;
 }
 
+#define PLANTED_SEEDS 2000 /* within so many seeds a planted bug is found, or it is not */
+
+static const char *const planted_names[PLANTED_COUNT] = {
+    "none",
+    "renewal without condition",
+    "lease never ending",
+    "marker not read after the claim",
+    "result not looked at",
+    "lost lock made again blindly",
+    "released while a DELETE is pending",
+    "error read as absence",
+    "plain DELETE",
+    "unanswered write taken for done",
+    "count not raised",
+    "charged twice",
+    "marker written without condition",
+    "marker deleted before the dead record stands",
+    "released before the marker is written",
+    "marker deleted before the result stands",
+    "refusal taken for a result",
+    "janitor without takeover",
+    "given-back attempt charged",
+    "lock taken before it is stale",
+    "shared worker id",
+    "reconversion deletes the result first",
+    "old marker deleted first",
+    "dead record deleted first",
+    "override of any result",
+};
+
+/* Every planted bug has to be found. */
+static bool hunt(void)
+{
+    bool all = true;
+
+    quiet = true;
+    for (int bug = 1; bug < PLANTED_COUNT; bug++) {
+        uint64_t seed = 1;
+
+        planted_bug = (enum planted)bug;
+        while (seed <= PLANTED_SEEDS && run_seed(seed, false))
+            seed++;
+        if (seed > PLANTED_SEEDS) {
+            printf("planted: %-45s SURVIVES %d seeds\n", planted_names[bug], PLANTED_SEEDS);
+            all = false;
+        } else {
+            printf("planted: %-45s seed %-5llu %s\n", planted_names[bug], (unsigned long long)seed,
+                   found);
+        }
+        fflush(stdout);
+    }
+    planted_bug = PLANTED_NONE;
+    return all;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t first = 1, count = 200;
@@ -137,6 +199,10 @@ int main(int argc, char **argv)
             trace = true;
         else if (strcmp(argv[i], "--exhaustive") == 0)
             all_calls = true;
+        else if (strcmp(argv[i], "--planted") == 0 && i + 1 < argc)
+            planted_bug = (enum planted)number, i++;
+        else if (strcmp(argv[i], "--hunt") == 0)
+            return hunt() ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     if (all_calls)
         good = exhaustive();

@@ -98,7 +98,7 @@ static void host_die(struct sim_host *host)
     sim_log(sim, "*** host %d dies", host->number);
     host->alive = false;
     host->restart_ms = sim->now_ms + 10000 + (int64_t)sim_below(sim, 30 * 60 * 1000);
-    memset(host->held, 0, sizeof(host->held));
+    memset(host->claims, 0, sizeof(host->claims));
     for (int i = 0; i < sim->actor_count; i++)
         if (sim->actors[i]->host == host)
             sim->actors[i]->dead = true;
@@ -365,8 +365,10 @@ bool sim_run(struct sim *sim, const struct sim_options *options)
         if (!sim->calm && sim->now_ms >= calm_at)
             become_calm(sim);
         restart_hosts(sim);
-        if (sim->calm && store_fault_net_late(sim->net) == 0 && sim_settled(sim))
+        if (sim->calm && store_fault_net_late(sim->net) == 0 && sim_settled(sim)) {
+            sim_check_runs(sim);
             break;
+        }
         if (sim->now_ms > calm_at + CALM_LIMIT_MS) {
             sim_fail(sim, "not everything has settled");
             sim->options.trace = false;

@@ -50,10 +50,13 @@ struct sim_job {
     int results;             /* accepted so far */
     int64_t hi;              /* highest count that a marker had */
     int64_t result_since_ms; /* 0: none stands */
+    int64_t settled_ms;      /* when its last marker went; 0: it has one */
     int64_t lock_changed_ms;
     char lock_claim[33], lock_worker[64];
-    int starts, free_ends; /* conversions begun; ended without a charge */
-    char charged[64][33];  /* claims that were charged */
+    int starts;        /* conversions begun */
+    char lost[64][33]; /* claims whose lock was taken by another */
+    int lost_count;
+    char charged[64][33]; /* claims that were charged */
     int charged_count;
 };
 
@@ -83,7 +86,7 @@ struct sim_host {
     char worker[32];
     char incarnations[64][33]; /* the last is the current one */
     size_t incarnation_count;
-    struct claim *held[16]; /* of its slots */
+    struct claim claims[16]; /* of its slots; idle ones have no id */
     int slots;
 };
 
@@ -150,6 +153,8 @@ void sim_v1_janitor(struct sim_actor *actor);
 void sim_check_sent(struct sim *sim, const struct store_op *op);
 void sim_check_landed(struct sim *sim, const struct store_fault_call *call);
 void sim_check_start(struct sim *sim, struct sim_actor *actor, const struct claim *claim);
+/* At the end: did no document run more often than it may? */
+void sim_check_runs(struct sim *sim);
 /* Is every job where it belongs, with nothing left over? */
 bool sim_settled(struct sim *sim);
 
