@@ -30,8 +30,14 @@ EXTRA_DIST += man/blobforge.conf.5.in
 CLEANFILES += man/blobforge.conf.5
 man/blobforge.conf.5: $(srcdir)/man/blobforge.conf.5.in man/settings-mdoc$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) man && \
-	{ sed -e '/^@SETTINGS@$$/,$$d' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+	{ sed -e '/^@SETTINGS@$$/,$$d' -e 's|@sysconfdir[@]|$(sysconfdir)|g' -e 's|@docdir[@]|$(docdir)|g' \
 		$(srcdir)/man/blobforge.conf.5.in && \
 	./man/settings-mdoc$(EXEEXT) && \
-	sed -e '1,/^@SETTINGS@$$/d' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+	sed -e '1,/^@SETTINGS@$$/d' -e 's|@sysconfdir[@]|$(sysconfdir)|g' -e 's|@docdir[@]|$(docdir)|g' \
 		$(srcdir)/man/blobforge.conf.5.in; } >$@.tmp && mv $@.tmp $@
+
+# A file to copy settings from, made in the same way.
+nodist_doc_DATA += man/blobforge.conf.sample
+CLEANFILES += man/blobforge.conf.sample
+man/blobforge.conf.sample: man/settings-mdoc$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) man && ./man/settings-mdoc$(EXEEXT) sample >$@.tmp && mv $@.tmp $@

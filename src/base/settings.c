@@ -35,7 +35,7 @@
 #define CONVERTERS_MAX 64 /* types with a command of their own */
 
 #define ENV_PREFIX "BLOBFORGE_"
-#define CORES "number of cores"
+#define CORES "number of cores" /* also in settings.def */
 
 struct row {
     const char *name;
@@ -294,7 +294,9 @@ static const char *value_parse(enum setting_id id, const char *text, int64_t *nu
         *number_r = (int64_t)strlen(text);
         break;
     case SETTING_TYPE_INT:
-        if (!human_parse_int(text, number_r))
+        if (id == SETTING_SLOTS && strcmp(text, CORES) == 0)
+            *number_r = core_count();
+        else if (!human_parse_int(text, number_r))
             return "is no whole number";
         break;
     case SETTING_TYPE_BOOL:

@@ -1,5 +1,5 @@
-/* Prints the settings as an mdoc list: the table in blobforge.conf(5) cannot differ from the one in
- * the code. Runs during the build. */
+/* Prints the settings as an mdoc list or, with the argument `sample`, as a file to copy from:
+ * neither can differ from the table in the code. Runs during the build. */
 #include <stdio.h>
 #include <string.h>
 
@@ -100,11 +100,55 @@ static void print_setting(enum setting_id id)
     print_text(meaning);
 }
 
-int main(void)
+/* "# text" lines of at most 78 columns. */
+static void print_comment(const char *text)
+{
+    size_t column = 0;
+
+    while (*text != '\0') {
+        size_t word = strcspn(text, " ");
+
+        if (column == 0 || column + 1 + word > 78) {
+            printf("%s# ", column > 0 ? "\n" : "");
+            column = 2;
+        } else {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", (int)word, text);
+        column += word;
+        text += word;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static void print_sample(void)
+{
+    printf("# Settings of BlobForge: every one with its default. Take the # away from what you\n"
+           "# change. See blobforge.conf(5).\n");
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const char *def = setting_default((enum setting_id)i);
+
+        putchar('\n');
+        print_comment(setting_meaning((enum setting_id)i));
+        printf("#%s =%s%s\n", setting_name((enum setting_id)i), *def != '\0' ? " " : "", def);
+    }
+}
+
+static void print_list(void)
 {
     printf(".Bl -tag -width Ds\n");
     for (int i = 0; i < SETTING_COUNT; i++)
         print_setting((enum setting_id)i);
     printf(".El\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "sample") == 0)
+        print_sample();
+    else
+        print_list();
     return ferror(stdout) || fflush(stdout) != 0;
 }

@@ -39,6 +39,8 @@ static const struct cli_option *find_name(const struct cli_option *const *tables
     const struct cli_option *begins = NULL;
 
     *ambiguous_r = NULL;
+    if (len == 0)
+        return NULL;
     for (; *tables != NULL; tables++) {
         for (const struct cli_option *o = *tables; o->name != NULL; o++) {
             if (strncmp(o->name, name, len) != 0)

@@ -34,6 +34,8 @@ static void add_row(struct listing *listing, const struct job_view *view)
     int64_t ms;
 
     job_facts_gather(listing->queue, view, &facts);
+    if (facts.error == NULL && view->damaged != NULL)
+        facts.error = "a record of it is damaged";
     snprintf(short_hash, sizeof(short_hash), "%.12s", view->hash);
     if (facts.retries >= 0)
         snprintf(retries, sizeof(retries), "%" PRId64, facts.retries);

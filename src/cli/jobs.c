@@ -264,7 +264,11 @@ void job_print(const struct queue *queue, const struct job_view *view,
     print_line("cause", facts.cause);
     print_line("reason", facts.reason);
     print_line("error", facts.error);
-    print_line("damaged", view->damaged);
+    if (view->damaged != NULL) {
+        text = mem_printf("its %s record cannot be read", view->damaged);
+        print_line("damaged", text);
+        free(text);
+    }
 }
 
 /* ---- counts ---- */

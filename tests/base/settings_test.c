@@ -100,6 +100,8 @@ START_TEST(values_are_held_in_small_units)
     set("log_level", "WARNING");
     ck_assert_str_eq(settings_text(settings, SETTING_LOG_LEVEL), "warning");
     set("outside_window", "give-back");
+    set("slots", "number of cores");
+    ck_assert_int_ge(settings_number(settings, SETTING_SLOTS), 1);
 }
 END_TEST
 

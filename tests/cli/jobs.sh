@@ -223,6 +223,21 @@ keys janitor
 expect 0 "$bf" janitor --json
 keys janitor
 
+# ---- on a terminal: tables fit, colours only there and only when wanted ----
+if command -v script >/dev/null 2>&1; then
+    : >"$tmp/err"
+    last="list on a terminal"
+    env -u NO_COLOR TERM=xterm COLUMNS=46 script -qc "'$bf' list --state failed; '$bf' list --state todo" /dev/null >"$tmp/out" 2>&1 </dev/null
+    grep -qF "$(printf '\342\200\246')" "$tmp/out" || fail "$last: nothing was cut"
+    tr -d '\r' <"$tmp/out" | sed 's/…/./g' | awk 'length($0) > 46 { bad = 1 } END { exit bad }' || fail "$last: wider than 46 columns"
+    env -u NO_COLOR TERM=xterm script -qc "'$bf' list" /dev/null >"$tmp/out" 2>&1 </dev/null
+    grep -qF "$(printf '\033[')" "$tmp/out" || fail "$last: no colours"
+    NO_COLOR=1 TERM=xterm script -qc "'$bf' list" /dev/null >"$tmp/out" 2>&1 </dev/null
+    if grep -qF "$(printf '\033[')" "$tmp/out"; then fail "NO_COLOR: colours"; fi
+fi
+expect 0 "$bf" list
+if grep -qF "$(printf '\033[')" "$tmp/out"; then fail "$last: colours in a file"; fi
+
 # ---- damaged records: said, and the others are still shown ----
 expect 0 "$bf" list
 depth=$(head -c 10000000 /dev/zero | tr '\0' '[')

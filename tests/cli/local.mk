@@ -1,5 +1,8 @@
 # Tests of cli.
 CLI_TESTS = tests/cli/usage.sh tests/cli/settings.sh tests/cli/jobs.sh tests/cli/results.sh \
-	tests/cli/convert.sh tests/cli/doctor.sh
-TESTS += $(CLI_TESTS)
+	tests/cli/convert.sh tests/cli/doctor.sh tests/cli/interrupt.sh
+check_PROGRAMS += tests/cli/args_test
+TESTS += tests/cli/args_test $(CLI_TESTS)
 EXTRA_DIST += tests/cli/lib.sh $(CLI_TESTS)
+tests_cli_args_test_SOURCES = tests/cli/args_test.c
+tests_cli_args_test_LDADD = libblobforge-cli.a $(BF_LIBS) $(CHECK_LIBS)

@@ -89,4 +89,8 @@ if [ "$(id -u)" != 0 ]; then
     expect 77 "$bf" --store "file://$tmp/closed" list
     chmod 700 "$tmp/closed"
 fi
+# The sample file, its comment signs taken away, is a configuration that holds.
+sed -n 's/^#\([a-z0-9_]* =\)/\1/p' "${top_builddir:-.}/man/blobforge.conf.sample" >"$tmp/sample.conf"
+[ "$(wc -l <"$tmp/sample.conf")" -gt 50 ] || fail "the sample file lacks settings"
+expect 69 "$bf" -f "$tmp/sample.conf" --store "file://$tmp/none" list
 exit "$bad"
