@@ -246,10 +246,11 @@ static bool gutter_find(const struct piece *at, uint32_t n, bool prose, struct g
     uint32_t tried = 0;
     float size = 0;
     uint32_t lines = 0;
-    float white;
+    float white, last_start = -1e9f;
 
     *best = (struct gutter){0};
     for (uint32_t i = 0; i < n; i++) {
+        last_start = fmaxf(last_start, at[i].box.x0);
         if (at[i].kind == ITEM_LINE) {
             size += at[i].size;
             lines++;
@@ -262,7 +263,7 @@ static bool gutter_find(const struct piece *at, uint32_t n, bool prose, struct g
     white = prose ? fmaxf(0.75f * size, 5) : fmaxf(1.4f * size, 9);
     for (uint32_t i = 0; i < n && tried < MAX_CANDIDATES; i++) {
         float x = at[i].box.x1, top = -1e9f;
-        bool again = false;
+        bool again = x + white - 0.5f > last_start; /* nothing begins right of it */
         for (uint32_t k = 0; k < tried && !again; k++) {
             again = fabsf(done[k] - x) < 0.7f;
         }

@@ -44,8 +44,8 @@ static bool file_write(struct image_sink *sink, const char *name, const unsigned
     return true;
 }
 
-static void name_by_content(fz_context *ctx, struct image *place, const unsigned char *data,
-                            size_t len, const char *ending)
+static void name_by_content(struct image *place, const unsigned char *data, size_t len,
+                            const char *ending)
 {
     static const char hex[] = "0123456789abcdef";
     fz_md5 md5;
@@ -73,7 +73,7 @@ static void save(fz_context *ctx, struct image_sink *sink, fz_image *image, stru
     if (packed != NULL && packed->params.type == FZ_IMAGE_JPEG && image->mask == NULL &&
         image->n != 4) {
         len = fz_buffer_storage(ctx, packed->buffer, &data);
-        name_by_content(ctx, place, data, len, ".jpg");
+        name_by_content(place, data, len, ".jpg");
         if (!file_write(sink, place->file, data, len)) {
             place->file[0] = 0;
         }
@@ -88,7 +88,7 @@ static void save(fz_context *ctx, struct image_sink *sink, fz_image *image, stru
         png = fz_new_buffer_from_image_as_png(ctx, image, fz_default_color_params);
         if (png != NULL) { /* NULL: no samples */
             len = fz_buffer_storage(ctx, png, &data);
-            name_by_content(ctx, place, data, len, ".png");
+            name_by_content(place, data, len, ".png");
             if (!file_write(sink, place->file, data, len)) {
                 place->file[0] = 0;
             }
@@ -115,4 +115,57 @@ void images_take(fz_context *ctx, struct image_sink *sink, struct page *page, fz
         save(ctx, sink, image, &place);
     }
     *ARRAY_ADD(page->images) = place;
+}
+
+bool image_render(fz_context *ctx, struct image_sink *sink, fz_document *doc, uint32_t page,
+                  fz_cookie *cookie, float scale, struct image *place)
+{
+    fz_page *fzpage = NULL;
+    fz_pixmap *pix = NULL;
+    fz_device *dev = NULL;
+    fz_buffer *png = NULL;
+    unsigned char *data;
+    size_t len;
+    bool done = false;
+
+    fz_var(fzpage);
+    fz_var(pix);
+    fz_var(dev);
+    fz_var(png);
+    fz_var(done);
+    fz_try(ctx)
+    {
+        fz_rect bounds, area;
+        fz_matrix ctm;
+        fzpage = fz_load_page(ctx, doc, (int)page);
+        bounds = fz_bound_page(ctx, fzpage);
+        ctm = fz_concat(fz_translate(-bounds.x0, -bounds.y0), fz_scale(scale, scale));
+        area = fz_make_rect(place->box.x0 * scale, place->box.y0 * scale, place->box.x1 * scale,
+                            place->box.y1 * scale);
+        pix = fz_new_pixmap_with_bbox(ctx, fz_device_rgb(ctx), fz_round_rect(area), NULL, 0);
+        fz_clear_pixmap_with_value(ctx, pix, 255);
+        dev = fz_new_draw_device(ctx, fz_identity, pix);
+        fz_run_page(ctx, fzpage, dev, ctm, cookie);
+        fz_close_device(ctx, dev);
+        place->width = (uint32_t)pix->w;
+        place->height = (uint32_t)pix->h;
+        png = fz_new_buffer_from_pixmap_as_png(ctx, pix, fz_default_color_params);
+        if (png != NULL && (cookie == NULL || !cookie->abort)) {
+            len = fz_buffer_storage(ctx, png, &data);
+            name_by_content(place, data, len, ".png");
+            done = file_write(sink, place->file, data, len);
+        }
+    }
+    fz_always(ctx)
+    {
+        fz_drop_buffer(ctx, png);
+        fz_drop_device(ctx, dev);
+        fz_drop_pixmap(ctx, pix);
+        fz_drop_page(ctx, fzpage);
+    }
+    fz_catch(ctx) done = false;
+    if (!done) {
+        place->file[0] = 0;
+    }
+    return done;
 }

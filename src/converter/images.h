@@ -22,4 +22,9 @@ struct image_sink {
 void images_take(fz_context *ctx, struct image_sink *sink, struct page *page, fz_image *image,
                  fz_matrix ctm, struct box seen);
 
+/* Renders place->box of a page at `scale` samples a point to a PNG file and names it in `place`.
+ * False when that cannot be done. */
+bool image_render(fz_context *ctx, struct image_sink *sink, fz_document *doc, uint32_t page,
+                  fz_cookie *cookie, float scale, struct image *place) MUST_LOOK;
+
 #endif

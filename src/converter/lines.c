@@ -162,22 +162,39 @@ static void run_cut(struct page *page, uint32_t first, uint32_t end)
     }
 }
 
-/* The same text drawn twice, a hair apart, is how some programs make bold. */
+static bool drawn_before(const struct page *page, uint32_t kept, const struct glyph *g)
+{
+    for (uint32_t back = 1; back <= 200 && back <= kept; back++) {
+        const struct glyph *o = &page->glyphs.at[kept - back];
+        if (o->ucs == g->ucs && fabsf(o->x - g->x) < 0.08f * g->size &&
+            fabsf(o->y - g->y) < 0.08f * g->size && fabsf(o->size - g->size) < 0.5f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The same text drawn twice, a hair apart, is how some programs make bold. Only where the pen
+ * jumped can that begin. */
 static void drop_doubles(struct page *page)
 {
     uint32_t kept = 0;
+    bool suspect = true;
 
     for (uint32_t i = 0; i < page->glyphs.n; i++) {
         const struct glyph *g = &page->glyphs.at[i];
-        bool twice = false;
-        for (uint32_t back = 1; back <= 64 && back <= kept && !twice; back++) {
-            const struct glyph *o = &page->glyphs.at[kept - back];
-            twice = o->ucs == g->ucs && !is_blank(g) && fabsf(o->x - g->x) < 0.08f * g->size &&
-                    fabsf(o->y - g->y) < 0.08f * g->size && fabsf(o->size - g->size) < 0.5f;
+        const struct glyph *before = kept > 0 ? &page->glyphs.at[kept - 1] : g;
+        if (!suspect) {
+            suspect = g->y != before->y || g->x < before->x + 0.1f * g->size ||
+                      g->x > before->x + 3 * g->size;
         }
-        if (!twice) {
-            page->glyphs.at[kept++] = *g;
+        if (suspect) {
+            suspect = drawn_before(page, kept, g);
+            if (suspect) {
+                continue;
+            }
         }
+        page->glyphs.at[kept++] = *g;
     }
     page->glyphs.n = kept;
 }

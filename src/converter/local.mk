@@ -20,6 +20,7 @@ PDF2MD_SOURCES = \
 	src/converter/dump.c src/converter/dump.h \
 	src/converter/escape.c src/converter/escape.h \
 	src/converter/exits.c src/converter/exits.h \
+	src/converter/figures.c src/converter/figures.h \
 	src/converter/grid.c src/converter/grid.h \
 	src/converter/images.c src/converter/images.h \
 	src/converter/info.c src/converter/info.h \

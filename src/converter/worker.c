@@ -7,6 +7,7 @@
 #include "blocks.h"
 #include "columns.h"
 #include "exits.h"
+#include "figures.h"
 #include "images.h"
 #include "lines.h"
 #include "ocr.h"
@@ -219,10 +220,16 @@ static void page_convert(fz_context *ctx, fz_document *doc, struct tools *tools,
     fz_try(ctx)
     {
         pass_page(ctx, doc, number, &cookie, sink, page);
-        timer_set(0);
         page->needs_ocr = wants_ocr(page);
-        recognise(ctx, doc, tools, page);
+        if (page->needs_ocr || options->ocr == OCR_ALWAYS) {
+            timer_set(0); /* the supervisor has a longer deadline for it */
+            recognise(ctx, doc, tools, page);
+        }
         worker_stages(page);
+        if (sink != NULL && !page->ocr_done && !cookie.abort) {
+            figures_take(ctx, doc, sink, &cookie, page);
+        }
+        timer_set(0);
         record->n = 0;
         page_write(page, record);
         frame_send(out, FRAME_PAGE, number, record->at, record->n);
