@@ -314,7 +314,7 @@ static bool open_root(struct opening *opening)
 
     fs->root_fd = open(fs->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fs->root_fd < 0 && errno == ENOENT && !opening->options->must_exist &&
-        fs_make_folder(AT_FDCWD, fs->root))
+        fs_make_folder(AT_FDCWD, fs->root, NULL))
         fs->root_fd = open(fs->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fs->root_fd < 0)
         return refuse_errno(opening, "open it");
@@ -339,7 +339,7 @@ static bool make_home(struct opening *opening)
     int fd;
     bool done;
 
-    if (!fs_make_folder(fs->root_fd, FS_OWN))
+    if (!fs_make_folder(fs->root_fd, FS_OWN, NULL))
         return refuse_errno(opening, "make " FS_OWN);
     fs->own_fd = openat(fs->root_fd, FS_OWN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fs->own_fd < 0)
@@ -414,7 +414,7 @@ static bool open_home(struct opening *opening)
 {
     struct fs_store *fs = opening->fs;
 
-    if (!fs_make_folder(fs->own_fd, "tmp") && errno == EROFS)
+    if (!fs_make_folder(fs->own_fd, "tmp", NULL) && errno == EROFS)
         fs->read_only = true;
     if (!fs->read_only) {
         fs->locks_fd = openat(fs->own_fd, "locks", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);

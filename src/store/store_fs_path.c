@@ -68,11 +68,14 @@ const char *fs_place_of_key(const char *key, struct fs_place *place_r)
     return NULL;
 }
 
-bool fs_make_folder(int at_fd, const char *path)
+bool fs_make_folder(int at_fd, const char *path, bool *made_r)
 {
     struct stat st;
+    bool made = mkdirat(at_fd, path, 0770) == 0;
 
-    if (mkdirat(at_fd, path, 0770) != 0)
+    if (made_r != NULL)
+        *made_r = made;
+    if (!made)
         return errno == EEXIST;
     /* umask took bits away, and setgid may not have been inherited. Someone else's file system may
      * refuse: what mkdir made is then the best there is. */
@@ -113,11 +116,12 @@ bool fs_sync_folder_of(struct fs_store *fs, const char *path)
 bool fs_make_folders(struct fs_store *fs, const char *path)
 {
     char folder[FS_PATH_SIZE];
+    bool made;
 
     snprintf(folder, sizeof(folder), "%s", path);
     for (char *slash = strchr(folder, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (!fs_make_folder(fs->root_fd, folder) || !fs_sync_folder_of(fs, folder))
+        if (!fs_make_folder(fs->root_fd, folder, &made) || (made && !fs_sync_folder_of(fs, folder)))
             return false;
         *slash = '/';
     }

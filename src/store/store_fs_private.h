@@ -54,10 +54,12 @@ bool fs_name_is_hash(const char *name);
 bool fs_name_is_shard(const char *name);
 /* NULL, or why no file can hold this key. */
 const char *fs_place_of_key(const char *key, struct fs_place *place_r);
-/* Makes the folders above `path`, and syncs them. false with errno. */
+/* Makes the folders above `path` that are missing, and syncs those it made: what was there, its
+ * maker synced. false with errno. */
 bool fs_make_folders(struct fs_store *fs, const char *path);
-/* A folder of mode 2770. false with errno; one that is there already is fine. */
-bool fs_make_folder(int at_fd, const char *path);
+/* A folder of mode 2770. false with errno; one that is there already is fine: *made_r (may be
+ * NULL) is false then. */
+bool fs_make_folder(int at_fd, const char *path, bool *made_r);
 /* Syncs the folder that holds `path`. false with errno. */
 bool fs_sync_folder_of(struct fs_store *fs, const char *path);
 
