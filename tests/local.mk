@@ -1,9 +1,10 @@
-# Tests: each folder adds its programs and scripts to TESTS.
+# Tests: each folder adds its programs and scripts to TESTS, and to THREAD_TESTS what has threads.
 AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
 	export top_srcdir top_builddir;
+LOG_COMPILER = $(top_srcdir)/tests/timed.sh
+EXTRA_DIST += tests/timed.sh tests/fresh-root.sh tests/lib/make-pdfs.sh tests/lib/echo-converter.sh
 
 include tests/house/local.mk
-include tests/tools/local.mk
 include tests/base/local.mk
 include tests/s3/local.mk
 include tests/store/local.mk
@@ -16,3 +17,12 @@ include tests/cli/local.mk
 include tests/converter/local.mk
 include tests/bench/local.mk
 include tests/model/local.mk
+
+# A minute's choice of one test or two of each room: make check TESTS='$(QUICK_TESTS)'.
+QUICK_TESTS = $(HOUSE_TESTS) tests/base/base_test tests/base/settings_test tests/s3/test_s3 tests/s3/test_decisions \
+	tests/store/test_store tests/store/test_store_fs tests/queue/test_steps tests/queue/test_gate \
+	tests/ingest/test_ingest tests/convert/test_parts tests/convert/example.sh tests/cli/usage.sh tests/cli/jobs.sh \
+	tests/daemon/test_daemon tests/daemon/many_jobs.sh
+if BUILD_PDF2MD
+QUICK_TESTS += tests/converter/stages_test tests/converter/pages.sh
+endif

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh [STAGE...]: installs what the tests need, builds, and runs everything.
+# run.sh [--quick] [STAGE...]: installs what the tests need, builds, and runs everything.
 #
 # Stages (all, in this order, when none is named):
 #   gcc       build with gcc -Werror, all tests (as root when we are root), the real S3 server among them
@@ -8,6 +8,7 @@
 #   tsan      build with gcc, thread sanitizer, the tests of what has threads
 #   distcheck make distcheck: the tarball builds, passes a short `make check`, installs and uninstalls
 #   quickstart contrib/quickstart.sh in a folder of its own
+# With --quick each stage runs a minute's choice of its tests (QUICK_TESTS in tests/local.mk).
 # Each stage's output is in build-tests/STAGE.log; a failing one prints its end. The last line counts tests:
 # a Check program counts each of its checks, a script counts as one.
 set -uo pipefail
@@ -17,6 +18,12 @@ cd "$top" || exit 1
 logs=$top/build-tests
 jobs=$(nproc)
 passed=0 failed=0 skipped=0
+quick=()
+if [ "${1:-}" = --quick ]; then
+    shift
+    # shellcheck disable=SC2016 # make expands it
+    quick=('TESTS=$(QUICK_TESTS)')
+fi
 mkdir -p "$logs"
 
 say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
@@ -79,8 +86,11 @@ check() { # STAGE BUILD COMMAND...: `make check` whose tests are counted one by 
             tail -n 40 "$logs/$stage.log" | sed 's/^/    | /'
         fi
     fi
+    local before=$passed bad=$failed left=$skipped
     count_checks "$build"
-    say "$stage: tests done ($((SECONDS - start)) s)"
+    say "$stage: $((passed - before)) passed, $((failed - bad)) failed, $((skipped - left)) skipped ($((SECONDS - start)) s)"
+    say "$stage: the longest tests: $(find "$build/tests" -name '*.log' -exec sed -n "s|^took \\([0-9]*\\) s\$|\\1 s {}|p" {} \; |
+        sed "s|$build/tests/||; s|\\.log\$||" | sort -rn | head -n 4 | paste -sd , | sed 's/,/, /g')"
 }
 
 build() { # STAGE CONFIGURE-ARGUMENTS...
@@ -93,7 +103,7 @@ build() { # STAGE CONFIGURE-ARGUMENTS...
 
 stage_gcc() {
     build gcc CC=gcc || return
-    check gcc "$logs/gcc" make -C "$logs/gcc" -j"$jobs" check
+    check gcc "$logs/gcc" make -C "$logs/gcc" -j"$jobs" check "${quick[@]}"
 }
 
 stage_user() {
@@ -113,14 +123,14 @@ stage_user() {
         "TMPDIR=$dir/tmp" LC_ALL=C.UTF-8 "CI=${CI:-}")
     step user configure in_dir "$dir/build" "${as[@]}" ../source/configure --enable-werror &&
         step user build "${as[@]}" make -C "$dir/build" -j"$jobs" all check-programs &&
-        check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" check
+        check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" check "${quick[@]}"
     rm -rf "$dir"
 }
 
 stage_asan() {
     build asan CC=clang --enable-sanitize=address,undefined || return
     check asan "$logs/asan" env ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 \
-        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 BLOBFORGE_TEST_SLOW=4 make -C "$logs/asan" -j"$jobs" check
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 BLOBFORGE_TEST_SLOW=4 make -C "$logs/asan" -j"$jobs" check "${quick[@]}"
 }
 
 stage_tsan() {
@@ -132,7 +142,8 @@ stage_tsan() {
 stage_distcheck() {
     mkdir -p "$logs/distcheck"
     step distcheck configure in_dir "$logs/distcheck" "$top/configure" || return
-    step distcheck distcheck make -C "$logs/distcheck" distcheck
+    # shellcheck disable=SC2016 # make expands it
+    step distcheck distcheck make -C "$logs/distcheck" -j"$jobs" distcheck 'TESTS=$(QUICK_TESTS)'
 }
 
 stage_quickstart() {

@@ -8,4 +8,5 @@ check_PROGRAMS += tests/daemon/test_daemon
 tests_daemon_test_daemon_SOURCES = tests/daemon/test_daemon.c
 tests_daemon_test_daemon_LDADD = libblobforge-daemon.a $(BF_LIBS) $(CHECK_LIBS)
 TESTS += tests/daemon/test_daemon $(DAEMON_TESTS)
+THREAD_TESTS += tests/daemon/test_daemon $(DAEMON_TESTS)
 EXTRA_DIST += tests/daemon/lib.sh $(DAEMON_TESTS)

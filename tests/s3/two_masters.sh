@@ -52,7 +52,8 @@ chmod +x "$converter"
 
 forge=$top_builddir/blobforge daemon=$top_builddir/blobforged
 export BLOBFORGE_RETRY_BASE=1s BLOBFORGE_RETRY_MAX=2s BLOBFORGE_POLL_INTERVAL=1s BLOBFORGE_POLL_MAX=1s
-export BLOBFORGE_MIN_FREE_SPACE=0 BLOBFORGE_USER=root BLOBFORGE_GROUP=root BLOBFORGE_LOG_LEVEL=info
+export BLOBFORGE_MIN_FREE_SPACE=0 BLOBFORGE_LOG_LEVEL=info
+if [[ $(id -u) -eq 0 ]]; then export BLOBFORGE_USER=root BLOBFORGE_GROUP=root; fi
 mkdir -p "$dir/run-a" "$dir/run-b" "$dir/work-a" "$dir/work-b"
 "$top_srcdir/tests/lib/make-pdfs.sh" "$dir/pdfs" "$jobs"
 

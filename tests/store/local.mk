@@ -1,6 +1,7 @@
 # Tests of store.
 check_PROGRAMS += tests/store/test_store tests/store/test_store_fs tests/store/test_fault
 TESTS += tests/store/test_store tests/store/test_store_fs tests/store/test_fault
+THREAD_TESTS += tests/store/test_store tests/store/test_store_fs
 tests_store_test_store_SOURCES = tests/store/test_store.c \
 	tests/store/contract.c tests/store/contract.h
 tests_store_test_store_LDADD = $(BF_LIBS) $(CHECK_LIBS)
