@@ -13,14 +13,26 @@
 
 static pid_t pager = -1;
 
+/* Without it the answer must not get lost in a pipe to nobody. */
+static bool has_less(void)
+{
+    static const char *const places[] = {"/usr/bin/less", "/bin/less", "/usr/local/bin/less"};
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        if (access(places[i], X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 void pager_begin(void)
 {
     const char *command = getenv("PAGER");
     int ends[2];
 
-    if (command == NULL)
+    if (command == NULL && has_less())
         command = "less";
-    if (!cli_terminal_out() || *command == '\0' || strcmp(command, "cat") == 0)
+    if (!cli_terminal_out() || command == NULL || *command == '\0' || strcmp(command, "cat") == 0)
         return;
     /* Quit if it fits, keep the screen: only where the person has no wishes of their own. */
     setenv("LESS", "FRX", 0);

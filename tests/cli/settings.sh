@@ -83,6 +83,9 @@ expect 69 "$bf" --store s3://bucket -o s3_endpoint_url=http://127.0.0.1:1 -o sto
 err_has "127.0.0.1"
 err_is_one_line
 if grep -q secret-example "$tmp/err"; then fail "a secret is shown"; fi
+expect 69 "$bf" --store s3://bucket -o s3_endpoint_url=http://127.0.0.1:1 -o store_patience=100ms \
+    -o s3_conditional_writes=soft retry abcd
+err_has "s3_conditional_writes is soft"
 if [ "$(id -u)" != 0 ]; then
     mkdir "$tmp/closed"
     chmod 0 "$tmp/closed"
