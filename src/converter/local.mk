@@ -58,3 +58,5 @@ uninstall-pdf2md-link:
 	rm -f "$(DESTDIR)$(bindir)/pdf2md"
 
 .PHONY: install-pdf2md-link uninstall-pdf2md-link
+
+dist_doc_DATA += DESIGN-converter.md
