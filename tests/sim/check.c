@@ -212,6 +212,26 @@ static void check_lock(struct sim *sim, struct sim_job *job, const struct store_
     record_lock_release(&lock);
 }
 
+void sim_check_delayed(struct sim *sim, const struct store_fault_call *call)
+{
+    struct sim_job *job = sim_job_of(sim, call->op->key);
+
+    if (call->op->kind != STORE_DELETE || job == NULL || sim->late_count == SIM_LATE_MAX)
+        return;
+    sim->late[sim->late_count].number = call->number;
+    memcpy(sim->late[sim->late_count++].claim, job->lock_claim, 33);
+}
+
+/* Where a DELETE has no condition it takes effect only while its sender's lock stands. */
+static void check_late_delete(struct sim *sim, struct sim_job *job,
+                              const struct store_fault_call *call)
+{
+    for (int i = 0; i < sim->late_count; i++)
+        if (sim->late[i].number == call->number && strcmp(sim->late[i].claim, job->lock_claim) != 0)
+            sim_fail(sim, "rule: DELETE %s lands when claim %.8s no longer holds the lock",
+                     call->op->key, sim->late[i].claim);
+}
+
 void sim_check_landed(struct sim *sim, const struct store_fault_call *call)
 {
     const struct store_op *op = call->op;
@@ -224,6 +244,9 @@ void sim_check_landed(struct sim *sim, const struct store_fault_call *call)
     job = sim_job_of(sim, op->key);
     if (job == NULL)
         return;
+    if (call->landing && op->kind == STORE_DELETE && !sim->options.conditional &&
+        !has_prefix(sim, op->key, "queue/processing/") && !sim->options.v1)
+        check_late_delete(sim, job, call);
     if (op->kind == STORE_PUT && has_prefix(sim, op->key, "queue/todo/"))
         check_marker(sim, job, op);
     if (has_prefix(sim, op->key, "queue/processing/"))

@@ -116,9 +116,8 @@ static void on_before(void *arg, struct store_fault_call *call)
 }
 
 /* At random, or the one fault of an exhaustive run. */
-static struct store_fault on_decide(void *arg, const struct store_fault_call *call)
+static struct store_fault choose_fault(struct sim *sim, const struct store_fault_call *call)
 {
-    struct sim *sim = arg;
     struct sim_host *host = sim->current->host;
     struct store_fault fault = {.kind = STORE_FAULT_NONE};
     uint64_t chance;
@@ -143,6 +142,15 @@ static struct store_fault on_decide(void *arg, const struct store_fault_call *ca
         fault.kind = kinds[sim_below(sim, ARRAY_LEN(kinds))];
         fault.delay_ms = (int64_t)sim_below(sim, sim_below(sim, 4) == 0 ? 1500000 : 60000);
     }
+    return fault;
+}
+
+static struct store_fault on_decide(void *arg, const struct store_fault_call *call)
+{
+    struct store_fault fault = choose_fault(arg, call);
+
+    if (fault.kind == STORE_FAULT_DELAYED)
+        sim_check_delayed(arg, call);
     return fault;
 }
 

@@ -21,6 +21,7 @@
 #define SIM_HOSTS_MAX 5
 #define SIM_ACTORS_MAX 64
 #define SIM_CLAIMS_MAX 4096
+#define SIM_LATE_MAX 64
 #define SIM_TRACE 300 /* lines kept for a person */
 
 struct sim;
@@ -118,6 +119,11 @@ struct sim {
     struct sim_actor *actors[SIM_ACTORS_MAX];
     int actor_count;
     struct sim_actor *current;
+    struct { /* DELETEs under way, and whose lock stood when they were sent */
+        uint64_t number;
+        char claim[33];
+    } late[SIM_LATE_MAX];
+    int late_count;
     bool calm; /* faults are over */
     bool crashed_once;
     uint64_t steps;
@@ -151,6 +157,8 @@ void sim_v1_janitor(struct sim_actor *actor);
 
 /* check.c */
 void sim_check_sent(struct sim *sim, const struct store_op *op);
+/* `call` will land later, if ever. */
+void sim_check_delayed(struct sim *sim, const struct store_fault_call *call);
 void sim_check_landed(struct sim *sim, const struct store_fault_call *call);
 void sim_check_start(struct sim *sim, struct sim_actor *actor, const struct claim *claim);
 /* At the end: did no document run more often than it may? */
