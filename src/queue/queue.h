@@ -1,15 +1,12 @@
 /* The queue protocol: what a bucket's jobs may go through, and the one place that changes them.
  *
- *                    ingest
- *                       v
- *      +-----------> todo marker --claim--> lock ------> converter runs
- *      |    (retry, reset)  ^                 |               |
- *      |                    | give back,      | takeover      +-- result (conditional PUT) -->
- * marker away --> done |                    | fail (+1, later)+--> janitor ---+-- failed: marker
- * charged, retried after back-off |                    +-----------------+               +--
- * buried: dead record --> marker away --> dead
- *      +------------------------------------------------------------------------------------------
- * retry
+ *   ingest --> todo ---- claim ----> processing ---- result stands ----> done
+ *               ^ ^                   |  |  |
+ *               | +---- give back ----+  |  +-- used up, or not convertible --> dead
+ *               |                        |                                       |
+ *               +-- failure: count + 1 --+     (by its owner, or by the          |
+ *               |   and a back-off              janitor who took its lock)       |
+ *               +--------------------------- retry ------------------------------+
  *
  * The marker is the job: it is made by ingest, changes only by If-Match, and goes only when a
  * result or a dead record stands. Lock, failed record, logs are notes beside it. Clocks decide when

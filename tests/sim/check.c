@@ -142,6 +142,8 @@ static void check_marker(struct sim *sim, struct sim_job *job, const struct stor
         sim_fail(sim, "a marker was written that cannot be read");
         return;
     }
+    if (op->cond == STORE_ALWAYS && !sim->options.v1)
+        sim_fail(sim, "rule: marker of %.4s is written without a condition", job->hash);
     if (!job->touched && !sim->options.v1) {
         if (todo.retries < job->hi)
             sim_fail(sim, "promise 4: count of job %.4s falls from %lld to %lld", job->hash,
