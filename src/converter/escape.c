@@ -43,7 +43,7 @@ static bool inline_needs(const char *text, size_t len, size_t i)
         return next == '^' || next == ']' ||
                ((next == ' ' || next == 'x' || next == 'X') && i + 2 < len && text[i + 2] == ']');
     case ']':
-        return next == '(' || next == ':' || next == '[';
+        return next == '(' || next == ':';
     case '!':
         return next == '[';
     case '<':
@@ -128,7 +128,7 @@ void escape_address(struct bytes *out, const char *uri)
     static const char hex[] = "0123456789ABCDEF";
 
     for (const unsigned char *p = (const unsigned char *)uri; *p != 0; p++) {
-        if (*p <= 0x20 || *p >= 0x7f || strchr("()<>\\\"'`*_[]|", *p) != NULL) {
+        if (*p <= 0x20 || *p >= 0x7f || strchr("()<>\\\"`[]|", *p) != NULL) {
             char code[4] = {'%', hex[*p >> 4], hex[*p & 15], 0};
             put(out, code);
         } else {

@@ -5,6 +5,7 @@
  */
 #include "grid.h"
 #include "tables.h"
+#include "textrows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -266,6 +267,26 @@ static void add_open_sides(const struct page *page, const uint32_t *component, u
     add_position(g->ys, ny, GRID_MAX_ROWS, y1);
 }
 
+/* Boxes one above the other whose texts stand in columns (name and value): white gaps part them. */
+static bool split_boxes(struct page *page, const struct grid *g)
+{
+    struct box box = {g->xs[0], g->ys[0], g->xs[1], g->ys[g->rows]};
+    struct textrows rows = {0};
+    struct gaps gaps;
+    struct rows_look look;
+    bool made = false;
+
+    textrows_in_box(page, box, &rows);
+    textrows_find_gaps(page, &rows, -1, &gaps);
+    if (rows.n >= 3 && gaps.n > 0) {
+        textrows_measure(page, &rows, &gaps, &look);
+        made = look.multi * 2 >= g->rows &&
+               textrows_make_table(page, &rows, &gaps, box, -1, g->ys, g->rows + 1, 3);
+    }
+    textrows_release(&rows);
+    return made;
+}
+
 static void try_component(struct page *page, const uint32_t *component, uint32_t of, struct grid *g)
 {
     uint32_t nx = 0, ny = 0;
@@ -295,7 +316,7 @@ static void try_component(struct page *page, const uint32_t *component, uint32_t
     find_spans(page, component, of, g);
     split_false_spans(page, g);
     grid_measure(page, g, &look);
-    if (is_table(page, g, &look)) {
+    if (is_table(page, g, &look) && (g->cols > 1 || !split_boxes(page, g))) {
         (void)grid_make_table(page, g, true);
     }
 }

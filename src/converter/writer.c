@@ -74,7 +74,9 @@ static void put_line(struct writer *w)
     while (n > 0 && w->line.at[n - 1] == ' ') {
         n--;
     }
-    fwrite(w->line.at, 1, n, w->out);
+    if (n > 0) {
+        fwrite(w->line.at, 1, n, w->out);
+    }
     fputc('\n', w->out);
     w->line.n = 0;
 }
@@ -330,7 +332,9 @@ static void html_table(struct writer *w, const struct page *page, const struct t
         }
         fprintf(w->out, "%s>", tag);
         cell_text(w, page, c, ESCAPE_HTML);
-        fwrite(w->line.at, 1, w->line.n, w->out);
+        if (w->line.n > 0) {
+            fwrite(w->line.at, 1, w->line.n, w->out);
+        }
         w->line.n = 0;
         fprintf(w->out, "</%s>", name);
     }
