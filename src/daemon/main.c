@@ -319,6 +319,8 @@ static int act(const struct options *options)
             puts("blobforged " PACKAGE_VERSION);
         return EXITCODE_OK;
     }
+    if (!options->print && !options->check)
+        master_hold_signals();
     settings = load_settings((void *)options, &error);
     if (settings == NULL) {
         complain(error == NULL ? "configuration: cannot be read" : error);

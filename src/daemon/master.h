@@ -25,6 +25,9 @@ struct master_end {
     bool threads_left; /* one hangs in the store: leave by _exit(2), it still uses what is ours */
 };
 
+/* Holds back the signals that master_run() reads, until it does: called first of all, so that none
+ * kills a daemon that has just begun, and threads inherit the mask. */
+void master_hold_signals(void);
 /* Opens the stores, starts the threads and runs until the end. Returns the exit status. */
 int master_run(const struct master_options *options, struct master_end *end_r) MUST_CHECK;
 

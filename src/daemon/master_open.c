@@ -16,22 +16,33 @@
 #include "daemon/master_private.h"
 #include "store/store_settings.h"
 
-/* Before any thread: they inherit the mask. */
-static bool block_signals(struct master *master)
+static void signals_we_read(sigset_t *set_r)
 {
     static const int wanted[] = {SIGTERM,  SIGINT,  SIGQUIT, SIGHUP, SIGUSR1,
                                  SIGWINCH, SIGTTIN, SIGTTOU, SIGCHLD};
-    sigset_t read_here, blocked;
 
-    sigemptyset(&read_here);
+    sigemptyset(set_r);
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
-        sigaddset(&read_here, wanted[i]);
-    blocked = read_here;
+        sigaddset(set_r, wanted[i]);
+}
+
+void master_hold_signals(void)
+{
+    sigset_t blocked;
+
+    signals_we_read(&blocked);
     sigaddset(&blocked, SIGPIPE);
     sigaddset(&blocked, SIGUSR2);
     signal(SIGCHLD, SIG_DFL); /* inherited as ignored, the kernel would reap behind our back */
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-    master->signal_fd = signalfd(-1, &read_here, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool open_signals(struct master *master)
+{
+    sigset_t set;
+
+    signals_we_read(&set);
+    master->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return master->signal_fd >= 0;
 }
 
@@ -119,7 +130,7 @@ int master_open(struct master *master, char **text_r)
     mallopt(M_ARENA_MAX, 2); /* three threads that allocate little: memory before speed */
     raise_descriptor_limit();
     mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-    if (!block_signals(master) || !children_adopt()) {
+    if (!open_signals(master) || !children_adopt()) {
         *text_r = mem_printf("cannot set up signals or child reaping: %s", strerror(errno));
         return EXITCODE_OSERR;
     }

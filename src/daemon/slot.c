@@ -179,14 +179,21 @@ static void slot_spawn(struct slots *slots, struct slot *slot)
         slot_kill(slots, slot, SLOT_KILLED_STARTUP);
 }
 
+/* Also a slot that is to go gets a worker for a job that is on its hands already. */
+static bool wants_worker(const struct slots *slots, const struct slot *slot)
+{
+    return slots->spawning && slot->state == SLOT_EMPTY &&
+           (!slot->retiring || (slot->job != NULL && !slot->job->dispatched));
+}
+
 void slots_spawn_due(struct slots *slots)
 {
     int64_t now = clock_boot_ms(slots->clock);
 
     slots_trim(slots);
-    for (size_t i = 0; i < slots->count && slots->spawning; i++) {
+    for (size_t i = 0; i < slots->count; i++) {
         struct slot *slot = slots->all[i];
-        if (slot->state == SLOT_EMPTY && !slot->retiring && slot->spawn_boot_ms <= now)
+        if (wants_worker(slots, slot) && slot->spawn_boot_ms <= now)
             slot_spawn(slots, slot);
     }
 }
@@ -217,7 +224,12 @@ void slot_offer(struct slots *slots, struct slot *slot)
             slot_dispatch(slots, slot);
         return;
     }
-    if (slot->jobs >= slot->recycle_at || (slot->retiring && slot->let_go)) {
+    if (slot->retiring) { /* not offered any more: the lease thread would begin anew with it */
+        if (slot->let_go)
+            slot_let_go(slots, slot);
+        return;
+    }
+    if (slot->jobs >= slot->recycle_at) {
         slot_let_go(slots, slot);
         return;
     }
@@ -348,10 +360,10 @@ bool slots_on_death(struct slots *slots, pid_t pid, int status, const struct rus
     slot->sock = -1;
     slot->pid = 0;
     slot->deadline_boot_ms = 0;
-    if (slot->state != SLOT_LEAVING && slot->jobs == 0 && slot->killer != SLOT_KILLED_QUIT) {
+    if (slot->state != SLOT_LEAVING && slot->jobs == 0 && slot->job == NULL &&
+        slot->killer != SLOT_KILLED_QUIT) {
         slot->early_deaths++;
-        if (slot->killer != SLOT_KILLED_BY_LEASE)
-            slots_note_failure(slots, "workers die before their first job is done");
+        slots_note_failure(slots, "workers die before their first job");
     }
     slot->state = SLOT_DEAD;
     return true;
@@ -442,7 +454,7 @@ int64_t slots_next_due(const struct slots *slots)
         const struct slot *slot = slots->all[i];
         int64_t at = 0;
         if (slot->state == SLOT_EMPTY) {
-            if (slots->spawning && !slot->retiring)
+            if (wants_worker(slots, slot))
                 at = slot->spawn_boot_ms;
         } else {
             at = slot->deadline_boot_ms;

@@ -112,6 +112,7 @@ void slot_job_refuse(struct slots *slots, struct slot *slot, const char *why)
 
     record->cause = CAUSE_HOST;
     record->error = mem_strdup(why);
+    slot->job->dispatched = true; /* no later worker gets it */
     tell_ended(slots, slot, ATTEMPT_BLAME_UNCHARGED, record);
 }
 
