@@ -112,6 +112,30 @@ static void limits_set(const struct options *options)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* A worker that was taken over by its document finds nothing open but its own three descriptors. */
+static void close_others(int a, int b, int c)
+{
+    int keep[3] = {a, b, c};
+    unsigned next = 3;
+
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 2; k++) {
+            if (keep[k] > keep[k + 1]) {
+                int swap = keep[k];
+                keep[k] = keep[k + 1];
+                keep[k + 1] = swap;
+            }
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        if (keep[i] > (int)next) {
+            (void)close_range(next, (unsigned)keep[i] - 1, 0);
+        }
+        next = (unsigned)keep[i] + 1 > next ? (unsigned)keep[i] + 1 : next;
+    }
+    (void)close_range(next, ~0U, 0);
+}
+
 static void timer_set(double seconds)
 {
     struct itimerval timer = {{0, 0}, {0, 0}};
@@ -257,6 +281,7 @@ _Noreturn void worker_main(const struct options *options, const char *password, 
     struct tools tools = {options, options->images ? &sink : NULL, NULL, false, out};
 
     limits_set(options);
+    close_others(assets, in, out);
     ctx = fz_new_context(NULL, NULL, STORE_BYTES);
     if (ctx == NULL) {
         fail(out, EXIT_LIMIT, "no memory to start with");
