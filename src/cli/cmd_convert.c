@@ -289,7 +289,8 @@ static enum exitcode run(struct cli *cli)
         print_json(&c, code);
     else if (code == EXITCODE_OK && !cli_quiet(cli))
         print_text(&c);
-    if (c.ran && !c.result.packed && cli_verbose(cli) > 0 && c.result.record.stderr_tail != NULL)
+    if (c.ran && !c.result.packed && cli_verbose(cli) > 0 && c.result.record.stderr_tail != NULL &&
+        *c.result.record.stderr_tail != 0)
         cli_note(cli, "%s", c.result.record.stderr_tail);
     if (c.ran)
         convert_result_release(&c.result);
