@@ -150,6 +150,12 @@ static enum exitcode run_command(struct cli *cli)
     return code;
 }
 
+static enum exitcode print_version(void)
+{
+    cli_printf("blobforge %s\n", PACKAGE_VERSION);
+    return EXITCODE_OK;
+}
+
 static enum exitcode read_words(struct cli *cli, char **words, size_t count)
 {
     static const struct cli_option none[] = {{0, NULL, NULL, NULL}};
@@ -161,10 +167,8 @@ static enum exitcode read_words(struct cli *cli, char **words, size_t count)
 
     if (!args_parse(words, count, tables, true, &cli->args, &used, &error))
         goto usage;
-    if (args_find(&cli->args, "version") != NULL) {
-        cli_printf("blobforge %s\n", PACKAGE_VERSION);
-        return EXITCODE_OK;
-    }
+    if (args_find(&cli->args, "version") != NULL)
+        return print_version();
     if (used < count && strcmp(words[used], "help") == 0) {
         ask_help = true;
         used++;
@@ -183,6 +187,8 @@ static enum exitcode read_words(struct cli *cli, char **words, size_t count)
     tables[1] = cli->command->options != NULL ? cli->command->options : none;
     if (!args_parse(words, count, tables, false, &cli->args, &used, &error))
         goto usage;
+    if (args_find(&cli->args, "version") != NULL)
+        return print_version();
     if (ask_help || args_find(&cli->args, "help") != NULL) {
         help_command(cli->command);
         return EXITCODE_OK;

@@ -7,6 +7,8 @@ commands="ingest status list download preview retry cancel logs convert doctor j
 expect 0 "$bf" --version
 out_has "blobforge 0."
 err_is_empty
+expect 0 "$bf" list --version
+out_has "blobforge 0."
 expect 0 "$bf" --help
 for command in $commands; do out_has "  $command "; done
 expect 0 "$bf" help
