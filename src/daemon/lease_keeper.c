@@ -115,14 +115,22 @@ static void watch_orphans(struct lease *lease)
     lease->keeper_alone = true;
     while (lease->claiming > 0)
         lease_sleep(lease, &lease->keeper, clock_boot_ms(lease->clock) + 50);
-    copies = mem_resize(NULL, lease->slot_count + 1, sizeof(*copies));
-    held = mem_resize(NULL, lease->slot_count + 1, sizeof(*held));
+    copies = mem_resize(NULL, lease->slot_count + LEASE_LEFT_MAX, sizeof(*copies));
+    held = mem_resize(NULL, lease->slot_count + LEASE_LEFT_MAX, sizeof(*held));
     for (size_t i = 0; i < lease->slot_count; i++) {
         if (lease->slots[i] == NULL || !lease->slots[i]->held)
             continue;
         memset(&copies[count], 0, sizeof(copies[count]));
         memcpy(copies[count].id, lease->slots[i]->claim.id, sizeof(copies[count].id));
         memcpy(copies[count].hash, lease->slots[i]->claim.hash, sizeof(copies[count].hash));
+        held[count] = &copies[count];
+        count++;
+    }
+    for (size_t i = 0; i < LEASE_LEFT_MAX; i++) {
+        if (lease->left[i].until_boot_ms <= clock_boot_ms(lease->clock))
+            continue;
+        memset(&copies[count], 0, sizeof(copies[count]));
+        memcpy(copies[count].hash, lease->left[i].hash, sizeof(copies[count].hash));
         held[count] = &copies[count];
         count++;
     }

@@ -52,6 +52,13 @@ struct lease_clock {
     struct lease *lease;
 };
 
+/* A lock that an attempt left to go stale: no orphan, though no slot holds it. */
+#define LEASE_LEFT_MAX 64
+struct lease_left {
+    char hash[65];
+    int64_t until_boot_ms; /* by then somebody has taken it over; 0: none */
+};
+
 struct lease {
     const struct lease_options *options;
     struct clock *clock;             /* the machine's */
@@ -70,10 +77,12 @@ struct lease {
     struct sleeper keeper;
     struct queue keeper_queue;
     enum claim_mode mode;
-    bool finished;        /* nothing is left (--until-empty): no more claims, end */
-    bool picking;         /* a fiber is choosing a candidate */
-    bool keeper_alone;    /* the keeper wants no claim under way */
-    size_t claiming;      /* fibers between choosing and knowing */
+    bool finished;     /* nothing is left (--until-empty): no more claims, end */
+    bool picking;      /* a fiber is choosing a candidate */
+    bool keeper_alone; /* the keeper wants no claim under way */
+    size_t claiming;   /* fibers between choosing and knowing */
+    struct lease_left left[LEASE_LEFT_MAX];
+    size_t left_next;     /* the oldest is overwritten */
     int64_t look_boot_ms; /* the queue was found empty: not before then */
     int64_t poll_now_ms;  /* back-off */
     bool look_due;        /* pages are to be forgotten before the next look */

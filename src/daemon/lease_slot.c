@@ -388,6 +388,15 @@ static void rest_after_giveback(struct lease_slot *slot)
         lease_sleep(lease, &slot->sleeper, until);
 }
 
+static void note_left(struct lease_slot *slot)
+{
+    struct lease *lease = slot->lease;
+    struct lease_left *left = &lease->left[lease->left_next++ % LEASE_LEFT_MAX];
+
+    memcpy(left->hash, slot->claim.hash, sizeof(left->hash));
+    left->until_boot_ms = clock_boot_ms(lease->clock) + 2 * slot->queue.limits.stale_ms;
+}
+
 static void run(struct lease_slot *slot)
 {
     struct lease *lease = slot->lease;
@@ -406,6 +415,8 @@ static void run(struct lease_slot *slot)
         over->cause = report.cause;
         post_send(lease->options->to_main, over);
     }
+    if (report.lock_left)
+        note_left(slot);
     slot->started = false;
     slot->held = false;
     claim_release_memory(&slot->claim);

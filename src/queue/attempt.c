@@ -28,6 +28,7 @@ struct attempt {
     bool unanswered;    /* the last beat was */
     bool stopping;      /* the operator wants it back: patience is short */
     bool cancel_obeyed; /* the cancel mark is being carried out */
+    bool lock_left;     /* patience ended before the lock was released */
     int64_t length;     /* of the result */
     unsigned char md5[16];
     bool result_ours;
@@ -372,8 +373,10 @@ static enum queue_result insist(struct attempt *a, enum queue_result (*step)(str
             turn = next_turn(a, clock_boot_ms(a->queue->clock) + STEP_AGAIN_MS);
         if (turn == TURN_LOST)
             return QUEUE_LOST;
-        if (a->stopping && tries >= LAST_TRIES)
+        if (a->stopping && tries >= LAST_TRIES) {
+            a->lock_left = true;
             return result;
+        }
         if (!claim_lease_good(a->queue, a->claim))
             continue;
         forget_error(a);
@@ -500,6 +503,7 @@ static void report(struct attempt *a, enum attempt_end end, struct attempt_repor
     memset(report_r, 0, sizeof(*report_r));
     report_r->end = end;
     report_r->result_ours = end == ATTEMPT_END_DONE && a->result_ours;
+    report_r->lock_left = a->lock_left;
     report_r->cause = a->record != NULL ? a->record->cause : CAUSE_NONE;
     report_r->retries = a->claim->retries;
     report_r->error = mem_strdup(error != NULL ? error : a->error);

@@ -73,6 +73,10 @@ const char *attempt_end_name(enum attempt_end end);
 struct attempt_report {
     enum attempt_end end;
     bool result_ours; /* DONE: the result that stands is this attempt's */
+    /* The lock was left to go stale, and may still stand in our name. Its hash counts among the
+     * held ones of queue_watch_orphans() until then: an orphan is released uncharged, and this
+     * attempt may have failed. */
+    bool lock_left;
     enum cause cause;
     int64_t retries;
     char *error; /* NULL: none; release with attempt_report_release() */

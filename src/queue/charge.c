@@ -36,7 +36,10 @@ enum queue_result charge_plan(struct queue *queue, struct claim *claim, struct c
                            history_charged(&charge->history, charge->id));
     if (sight_result_stands(charge->sight) || sight_dead_stands(charge->sight))
         charge->way = CHARGE_SETTLED;
-    else if (sight_charged(charge->sight, charge->id) && !PLANTED(CHARGED_TWICE))
+    else if ((sight_charged(charge->sight, charge->id) ||
+              history_counted(&charge->history, charge->id,
+                              sight_count(charge->sight, charge->id))) &&
+             !PLANTED(CHARGED_TWICE))
         charge->way = CHARGE_DONE;
     else if (!sight_has_marker(charge->sight))
         charge->way = CHARGE_GONE;

@@ -366,9 +366,10 @@ static enum queue_result make_again(struct queue *queue, struct claim *claim, ch
     return result;
 }
 
-/* After 412, 404 or no answer: what stands says whether the beat counts. */
+/* After 412, 404 or no answer: what stands says whether the beat counts. NONE: nothing stands, and
+ * it is not to be made again. */
 static enum queue_result settle_beat(struct queue *queue, struct claim *claim, const char *key,
-                                     const struct store_op *put, char **error_r)
+                                     const struct store_op *put, bool again, char **error_r)
 {
     struct standing standing;
     enum queue_result result = read_standing(queue, claim, key, &standing, error_r);
@@ -384,7 +385,7 @@ static enum queue_result settle_beat(struct queue *queue, struct claim *claim, c
             claim->renewed_boot_ms = put->sent_boot_ms_r;
         result = claim->cancel != CANCEL_NONE ? QUEUE_CANCEL : this_beat ? QUEUE_OK : QUEUE_AGAIN;
     } else if (standing.op.status == STORE_NOT_FOUND) {
-        result = make_again(queue, claim, error_r);
+        result = again ? make_again(queue, claim, error_r) : QUEUE_NONE;
     } else {
         result = QUEUE_LOST;
     }
@@ -394,7 +395,8 @@ static enum queue_result settle_beat(struct queue *queue, struct claim *claim, c
 
 #define BEAT_TRIES 2 /* the second goes on from a late beat of ours or a cancel mark */
 
-enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **error_r)
+/* `again`: a lock that is gone is made again; else NONE. */
+static enum queue_result renew(struct queue *queue, struct claim *claim, bool again, char **error_r)
 {
     enum queue_result result = QUEUE_AGAIN;
     struct buf body = BUF_INIT;
@@ -422,7 +424,7 @@ enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **e
         case STORE_UNKNOWN:
         case STORE_PRECONDITION:
         case STORE_NOT_FOUND:
-            result = settle_beat(queue, claim, key, &op, error_r);
+            result = settle_beat(queue, claim, key, &op, again, error_r);
             break;
         case STORE_AGAIN:
             step_error(error_r, "renewal: %s", op.error != NULL ? op.error : "no answer");
@@ -437,6 +439,11 @@ enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **e
     }
     buf_release(&body);
     return result;
+}
+
+enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **error_r)
+{
+    return renew(queue, claim, true, error_r);
 }
 
 /* ---- giving up ---- */
@@ -474,10 +481,11 @@ static enum queue_result freshen(struct queue *queue, struct claim *claim, char 
         return QUEUE_OK;
     if (claim->answer_date_ms != 0 && age < step_delete_validity_ms(queue) / 2)
         return QUEUE_OK;
-    result = claim_renew(queue, claim, error_r);
+    result = renew(queue, claim, false, error_r);
     return result == QUEUE_CANCEL ? QUEUE_OK : result;
 }
 
+/* A lock that is gone is as good as released: whoever slept meanwhile does not bring it back. */
 enum queue_result claim_release(struct queue *queue, struct claim *claim, char **error_r)
 {
     struct evidence evidence;
@@ -488,18 +496,20 @@ enum queue_result claim_release(struct queue *queue, struct claim *claim, char *
     if (result == QUEUE_OK)
         result = freshen(queue, claim, error_r);
     if (result != QUEUE_OK)
-        return result;
+        return result == QUEUE_NONE ? QUEUE_OK : result;
     key_lock(&queue->keys, claim->hash, key);
     evidence_of_claim(queue, claim, &evidence);
     result = step_delete(queue, claim, key, claim->lock_etag, &evidence, error_r);
     if (result != QUEUE_BUSY)
         return result;
     /* Not the body that we knew: a cancel mark or a late beat of ours, or another's lock. */
-    result = claim_renew(queue, claim, error_r);
+    result = renew(queue, claim, false, error_r);
     if (result == QUEUE_OK || result == QUEUE_CANCEL) {
         evidence_of_claim(queue, claim, &evidence);
         result = step_delete(queue, claim, key, claim->lock_etag, &evidence, error_r);
     }
+    if (result == QUEUE_NONE)
+        return QUEUE_OK;
     return result == QUEUE_BUSY ? QUEUE_LOST : result;
 }
 

@@ -136,6 +136,25 @@ int64_t history_charged(const struct history *history, const char *but)
     return charged;
 }
 
+bool history_counted(const struct history *history, const char *claim_id, int64_t count)
+{
+    const struct history_line *mine = NULL, *reset = NULL;
+
+    for (size_t i = 0; i < history->count; i++) {
+        const struct history_line *line = &history->lines[i];
+
+        if (line->attempt.outcome == ATTEMPT_RESET)
+            reset = line;
+        else if (line->attempt.charged && strcmp(line->attempt.claim, claim_id) == 0)
+            mine = line;
+    }
+    if (mine == NULL)
+        return false;
+    if (reset != NULL && mine->modified_ms < reset->modified_ms)
+        return true; /* the reset was about it, too */
+    return history_charged(history, claim_id) < count;
+}
+
 static bool was_trouble(const struct record_attempt *attempt)
 {
     /* A failure with such a cause is one that was charged for having come back too often. */

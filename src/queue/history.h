@@ -22,6 +22,11 @@ enum queue_result history_read(struct queue *queue, struct claim *claim, const c
 void history_release(struct history *history);
 /* Charged attempts since the user's last reset, that of `but` ("": none) left out. */
 int64_t history_charged(const struct history *history, const char *but);
+/* Is this claim's charge in `count` (the highest that markers and failed record tell) already? Its
+ * record is written before it is charged, and so says nothing alone; but others are charged once
+ * each, and a count beyond theirs has it in. A late copy of a claim's first lock is told by this
+ * from a lock whose owner died. */
+bool history_counted(const struct history *history, const char *claim_id, int64_t count);
 /* Attempts in a row at the end that ended for no fault of the document and without the owner's wish
  * (host and store trouble, a converter that does not start; not drain, window, kill-slot, cancel).
  */

@@ -174,9 +174,10 @@ enum queue_result queue_release(struct queue *queue, struct claim *claim,
 /* Lock PUTs that stayed unknown are watched: any lock with our worker id and incarnation and a
  * claim that we do not hold is taken over and released, uncharged. `held` are the claims in our
  * hands, those that queue_claim() is still making included (their hash and id are set before the
- * first request). They are looked at anew before each takeover: pass the claims of all slots, idle
- * ones with an empty id, or let no claim begin meanwhile. Reads every lock of others: called about
- * once a minute, and only for 20 minutes after a claim came to UNKNOWN. */
+ * first request), and the hashes of locks that attempt_run() left to go stale. They are looked at
+ * anew before each takeover: pass the claims of all slots, idle ones with an empty id, or let no
+ * claim begin meanwhile. Reads every lock of others: called about once a minute, and only for 20
+ * minutes after a claim came to UNKNOWN. */
 enum queue_result queue_watch_orphans(struct queue *queue, const struct claim *const *held,
                                       size_t held_count, char **error_r) MUST_CHECK;
 
