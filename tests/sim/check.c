@@ -1,315 +1,837 @@
-/* See sim.h: the promises, checked after every operation that reached the bucket.
+/* See sim.h: what the bucket truly holds, and the promises.
  *
- * 1 no job lost; 2 one result for one wish; 4 counts never fall, no attempt is charged twice, no
- * poison runs too often; 6 no finished job is converted again. And rules behind them: nothing but a
- * renewal is sent after the lease's end; no lock is taken before it is stale. */
+ * Everything that takes effect passes check_effect(), late requests included, and the state of its
+ * job is looked at right then. Promises are those of blobforge-queue(7); rules are what our actors
+ * keep so that the promises hold:
+ *
+ *   1  a job is lost                      4  counts fall, an attempt is charged twice, too many
+ * runs 2  two results for one wish           5  an error read as absence: seen by what comes of it
+ *   3  a loser changes its successor's    6  a finished job is converted again
+ *      marker or result                   7  a document costs another its result
+ *   rule: lease      nothing is sent under a claim after its lease
+ *   rule: stale      no living owner's lock is taken before it is stale
+ *   rule: owner      only a lock's owner renews it; what was taken over never comes back
+ *   rule: charge     nobody is charged without a failure or a takeover
+ *   rule: lock       a marker is changed only under the job's lock
+ *   rule: condition  no write and no delete of job state without a condition or an expiry
+ *   rule: back-off   nothing is started before its time
+ *   rule: fair       a job that is due is claimed while slots are idle
+ *
+ * With a v1 worker about, 2, 4 and 6 are nobody's to promise. */
+#include "sim.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "queue/scan.h"
-#include "sim.h"
+#include "queue/record.h"
 
-static bool has_prefix(const struct sim *sim, const char *key, const char *folder)
+#define CLAIMS 4096
+#define MARKERS (TIER_COUNT + 1)
+#define CHARGED 64
+#define NAMED 32
+#define FAIR_MS MINUTES(12)
+
+struct marker_truth {
+    bool there, empty;
+    struct record_todo todo; /* its texts are dropped */
+};
+
+struct claim_truth {
+    char id[CLAIM_ID_SIZE];
+    size_t job;
+    int actor;
+    unsigned epoch;
+    char worker[40], incarnation[33];
+    enum lock_op op;
+    bool reset; /* of a retry with reset */
+    bool taken; /* somebody took it over ... */
+    int64_t taken_ms;
+    bool released;        /* its lock was deleted */
+    bool failed;          /* its attempt ended in a failure that is to be charged */
+    bool settled_at_lock; /* the job was done or dead when the lock was made */
+    int64_t renewed_ms;   /* sending of the last lock of this claim that took effect */
+};
+
+struct job_truth {
+    const char *hash;
+    struct marker_truth markers[MARKERS];
+    bool raw, out, dead, failed, lock;
+    char out_etag[STORE_ETAG_SIZE], dead_etag[STORE_ETAG_SIZE], lock_etag[STORE_ETAG_SIZE];
+    char lock_claim[CLAIM_ID_SIZE], lock_from[CLAIM_ID_SIZE];
+    char lock_worker[40], lock_incarnation[33];
+    enum lock_op lock_op;
+    enum cancel_to lock_cancel;
+    bool lock_v1;
+    int64_t lock_changed_ms, changed_ms;
+    bool armed;  /* must be somewhere */
+    int pending; /* removals and clearings under way, or never heard of again */
+    bool armed_before, ingest_counts;
+    int64_t floor; /* the count may not fall below */
+    char charged[CHARGED][CLAIM_ID_SIZE];
+    size_t charged_count;
+    char named[NAMED][STORE_ETAG_SIZE]; /* results that a user's word allowed to be replaced */
+    size_t named_count;
+    int accepted, wishes, words, uncharged, runs, strays;
+    bool disturbed; /* v1 changed lock or marker */
+};
+
+struct truth {
+    struct job_truth jobs[SIM_JOBS];
+    struct claim_truth claims[CLAIMS];
+    size_t claim_count;
+    int64_t quiet_ms; /* -1: not yet */
+};
+
+enum place {
+    PLACE_MARKER,
+    PLACE_LOCK,
+    PLACE_FAILED,
+    PLACE_DEAD,
+    PLACE_OUT,
+    PLACE_RAW,
+    PLACE_ATTEMPT,
+    PLACE_OTHER
+};
+
+struct truth *truth_create(struct sim *sim)
 {
-    size_t len = strlen(sim->keys.prefix);
+    struct truth *truth = mem_alloc(sizeof(*truth));
 
-    return strncmp(key + len, folder, strlen(folder)) == 0;
+    for (size_t i = 0; i < sim->job_count; i++)
+        truth->jobs[i].hash = sim->jobs[i].hash;
+    truth->quiet_ms = -1;
+    return truth;
 }
 
-/* ---- what an actor sends ---- */
-
-void sim_check_sent(struct sim *sim, const struct store_op *op)
+void truth_destroy(struct truth *truth)
 {
-    struct sim_actor *actor = sim->current;
-    bool write = op->kind == STORE_PUT || op->kind == STORE_DELETE;
-
-    /* Told by the numbers, not by the code under test. */
-    if (!write || actor->claim == NULL ||
-        sim->now_ms < actor->claim->renewed_boot_ms + actor->queue.limits.stale_ms -
-                          actor->queue.limits.margin_ms)
-        return;
-    /* A renewal may be tried: it decides whether the lease lives on. Notes for people go out two at
-     * a time. */
-    if (op->kind == STORE_PUT && has_prefix(sim, op->key, "queue/processing/"))
-        return;
-    if (has_prefix(sim, op->key, "registry/logs/"))
-        return;
-    sim_fail(sim, "rule: %s %s sent after the end of the lease", store_kind_name(op->kind),
-             op->key);
+    free(truth);
 }
 
-void sim_check_start(struct sim *sim, struct sim_actor *actor, const struct claim *claim)
-{
-    struct sim_job *job = sim_job_of(sim, claim->hash);
+/* ---- names ---- */
 
+static struct job_truth *find_job(struct sim *sim, const char *hash)
+{
+    for (size_t i = 0; i < sim->job_count; i++)
+        if (strncmp(sim->truth->jobs[i].hash, hash, 64) == 0)
+            return &sim->truth->jobs[i];
+    return NULL;
+}
+
+/* What a key is, and whose. */
+static enum place place_of(struct sim *sim, const char *key, struct job_truth **job_r, int *tier_r)
+{
+    static const struct {
+        const char *folder;
+        enum place place;
+    } folders[] = {
+        {"queue/processing/", PLACE_LOCK}, {"queue/failed/", PLACE_FAILED},
+        {"queue/dead/", PLACE_DEAD},       {"store/out/", PLACE_OUT},
+        {"store/raw/", PLACE_RAW},         {"registry/logs/", PLACE_ATTEMPT},
+    };
+    const char *at = key + strlen(SIM_PREFIX);
+
+    *job_r = NULL;
+    *tier_r = TIER_COUNT;
+    if (strncmp(key, SIM_PREFIX, strlen(SIM_PREFIX)) != 0)
+        return PLACE_OTHER;
+    if (strncmp(at, "queue/todo/", 11) == 0) {
+        const char *name = at + 11;
+
+        for (int tier = 0; tier < TIER_COUNT; tier++)
+            if (strncmp(name, tier_name((enum tier)tier), strlen(tier_name((enum tier)tier))) == 0)
+                *tier_r = tier;
+        name = strchr(name, '/');
+        *job_r = name != NULL ? find_job(sim, name + 1) : NULL;
+        return *job_r != NULL ? PLACE_MARKER : PLACE_OTHER;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        size_t len = strlen(folders[i].folder);
+
+        if (strncmp(at, folders[i].folder, len) != 0)
+            continue;
+        *job_r = find_job(sim, at + len);
+        if (*job_r == NULL)
+            return PLACE_OTHER;
+        if (folders[i].place == PLACE_ATTEMPT && strstr(at, "/attempts/") == NULL)
+            return PLACE_OTHER;
+        return folders[i].place;
+    }
+    return PLACE_OTHER;
+}
+
+static struct claim_truth *find_claim(struct sim *sim, const char *id)
+{
+    for (size_t i = sim->truth->claim_count; id[0] != '\0' && i > 0; i--)
+        if (strcmp(sim->truth->claims[i - 1].id, id) == 0)
+            return &sim->truth->claims[i - 1];
+    return NULL;
+}
+
+static bool is_charged(const struct job_truth *job, const char *id)
+{
+    for (size_t i = 0; i < job->charged_count; i++)
+        if (strcmp(job->charged[i], id) == 0)
+            return true;
+    return false;
+}
+
+static bool is_named(const struct job_truth *job, const char *etag)
+{
+    for (size_t i = 0; i < job->named_count && i < NAMED; i++)
+        if (strcmp(job->named[i], etag) == 0)
+            return true;
+    return false;
+}
+
+/* ---- states ---- */
+
+static bool has_marker(const struct job_truth *job)
+{
+    for (int i = 0; i < MARKERS; i++)
+        if (job->markers[i].there)
+            return true;
+    return false;
+}
+
+static bool result_stands(const struct job_truth *job)
+{
+    if (!job->out)
+        return false;
+    for (int i = 0; i < MARKERS; i++)
+        if (job->markers[i].there && record_todo_over_result(&job->markers[i].todo, job->out_etag))
+            return false;
+    return true;
+}
+
+static bool dead_stands(const struct job_truth *job)
+{
+    if (!job->dead)
+        return false;
+    for (int i = 0; i < MARKERS; i++)
+        if (job->markers[i].there && record_todo_over_dead(&job->markers[i].todo, job->dead_etag))
+            return false;
+    return true;
+}
+
+static bool is_settled(const struct job_truth *job)
+{
+    return result_stands(job) || dead_stands(job);
+}
+
+static bool exists(const struct job_truth *job)
+{
+    return has_marker(job) || job->failed || job->dead || job->out;
+}
+
+static int64_t count_of(const struct job_truth *job)
+{
+    int64_t count = 0;
+
+    for (int i = 0; i < MARKERS; i++)
+        if (job->markers[i].there && job->markers[i].todo.retries > count)
+            count = job->markers[i].todo.retries;
+    return count;
+}
+
+bool check_raw(struct sim *sim, const char *hash)
+{
+    return find_job(sim, hash)->raw;
+}
+
+/* ---- before a request is sent ---- */
+
+/* The claim that this actor works under, if it has one on this job. */
+static struct claim_truth *claim_of(struct sim *sim, const struct actor *actor,
+                                    const struct job_truth *job)
+{
+    for (size_t i = sim->truth->claim_count; i > 0; i--) {
+        struct claim_truth *claim = &sim->truth->claims[i - 1];
+
+        if (claim->actor == actor->id && claim->epoch == actor->epoch &&
+            &sim->truth->jobs[claim->job] == job)
+            return claim;
+    }
+    return NULL;
+}
+
+static void check_lease(struct sim *sim, const struct actor *actor, const struct job_truth *job,
+                        const struct store_op *op)
+{
+    const struct claim_truth *claim = actor->is_worker && op->put_meta_count > 0
+                                          ? find_claim(sim, op->put_meta[0].value)
+                                          : claim_of(sim, actor, job);
+
+    if (claim == NULL)
+        return;
+    if (sim->now_ms > claim->renewed_ms + sim->limits.stale_ms - sim->limits.margin_ms)
+        sim_violation(
+            sim, "rule lease: %s %s sends a %s of %.60s %lld s after the end of claim %.8s's lease",
+            actor->process->name, actor->name, store_kind_name(op->kind), op->key,
+            (long long)(sim->now_ms - claim->renewed_ms - sim->limits.stale_ms +
+                        sim->limits.margin_ms) /
+                1000,
+            claim->id);
+}
+
+static void check_condition(struct sim *sim, const struct actor *actor, const struct store_op *op,
+                            enum place place)
+{
+    bool state =
+        place == PLACE_MARKER || place == PLACE_LOCK || place == PLACE_DEAD || place == PLACE_OUT;
+    bool careful = op->cond != STORE_ALWAYS;
+
+    if (op->kind == STORE_DELETE && !sim->conditional_delete)
+        careful = op->expires_ms != 0;
+    if (state && !careful)
+        sim_violation(sim, "rule condition: %s %s sends a %s of %.70s without a condition",
+                      actor->process->name, actor->name, store_kind_name(op->kind), op->key);
+}
+
+static void check_holder(struct sim *sim, const struct actor *actor, const struct job_truth *job,
+                         const struct store_op *op)
+{
+    const struct claim_truth *claim = find_claim(sim, job->lock ? job->lock_claim : "");
+    bool creates = op->kind == STORE_PUT && op->cond == STORE_IF_ABSENT;
+
+    if (creates || job->disturbed || job->strays > 0)
+        return;
+    if (claim == NULL || claim->actor != actor->id)
+        sim_violation(sim, "rule lock: %s %s sends a %s of %.70s without holding the job's lock",
+                      actor->process->name, actor->name, store_kind_name(op->kind), op->key);
+}
+
+void check_sent(struct sim *sim, struct actor *actor, const struct store_op *op)
+{
+    struct job_truth *job;
+    enum place place;
+    int tier;
+
+    if ((op->kind != STORE_PUT && op->kind != STORE_DELETE) || actor->is_v1 ||
+        actor->process->immune)
+        return;
+    place = place_of(sim, op->key, &job, &tier);
     if (job == NULL)
         return;
-    job->starts++;
-    if (sim->options.v1)
-        return;
-    if (job->settled_ms != 0 && job->settled_ms < actor->claim_began_ms)
-        sim_fail(sim, "promise 6: job %.4s is converted although it is settled", job->hash);
-    if (job->result_since_ms != 0 && job->result_since_ms < actor->claim_began_ms &&
-        claim->marker.over_result[0] == '\0')
-        sim_fail(sim, "promise 6: job %.4s is converted although its result stands", job->hash);
-    if (!job->touched && sim->options.conditional &&
-        claim->retries > actor->queue.limits.max_retries)
-        sim_fail(sim, "promise 4: job %.4s runs with count %lld", job->hash,
-                 (long long)claim->retries);
+    check_condition(sim, actor, op, place);
+    if (place != PLACE_LOCK || op->kind == STORE_DELETE)
+        check_lease(sim, actor, job, op);
+    if (place == PLACE_MARKER)
+        check_holder(sim, actor, job, op);
+    if (place == PLACE_OUT && op->kind == STORE_DELETE && !actor->remove_wish &&
+        job->lock_op != LOCK_OP_REMOVE)
+        sim_violation(sim, "rule condition: the result of %.8s is deleted, and nobody asked for it",
+                      job->hash);
 }
 
-/* ---- what reached the bucket ---- */
+/* ---- locks ---- */
 
-static bool present(struct sim *sim, enum scan_place place, const char *hash)
+static bool is_alive(struct sim *sim, const char *worker, const char *incarnation)
 {
-    char key[KEY_SIZE];
-    struct store_op op;
-    bool there;
-
-    scan_key(&sim->keys, place, hash, key);
-    if (place == SCAN_OUT)
-        key_out(&sim->keys, hash, key);
-    store_op_init(&op, STORE_HEAD, key);
-    there = store_do(sim->inner, &op) == STORE_OK;
-    store_op_release(&op);
-    return there;
+    for (size_t i = 0; i < sim->process_count; i++)
+        if (sim->processes[i].alive && strcmp(sim->processes[i].worker, worker) == 0 &&
+            strcmp(sim->processes[i].incarnation, incarnation) == 0)
+            return true;
+    return false;
 }
 
-static unsigned places_of(struct sim *sim, const char *hash)
+static void check_takeover(struct sim *sim, const struct actor *actor, const struct job_truth *job,
+                           const struct record_lock *lock)
 {
-    unsigned has = 0;
+    int64_t age = sim->now_ms - job->lock_changed_ms;
+    bool same = lock->worker != NULL && strcmp(lock->worker, job->lock_worker) == 0;
+    bool dead = same && !is_alive(sim, job->lock_worker, job->lock_incarnation);
+    const struct claim_truth *owner = find_claim(sim, job->lock_claim);
+    bool over = owner != NULL && owner->released; /* a late copy of its first PUT */
+    bool orphan = same && !dead && strcmp(actor->name, "keeper") == 0 &&
+                  !master_holds(actor->process, job->lock_claim);
 
-    for (unsigned place = 0; place < SCAN_RAW; place++)
-        if (present(sim, (enum scan_place)place, hash))
-            has |= SCAN_BIT(place);
-    return has;
+    if (age < sim->limits.stale_ms && !dead && !orphan && !over)
+        sim_violation(sim,
+                      "rule stale: %s %s takes the lock of %.8s over %lld s after its last change",
+                      actor->process->name, actor->name, job->hash, (long long)age / 1000);
 }
 
-static void check_somewhere(struct sim *sim, struct sim_job *job)
+static struct claim_truth *add_claim(struct sim *sim, const struct actor *actor,
+                                     const struct job_truth *job, const struct record_lock *lock)
 {
-    unsigned states = SCAN_MARKERS | SCAN_BIT(SCAN_TODO_UNKNOWN) | SCAN_BIT(SCAN_FAILED) |
-                      SCAN_BIT(SCAN_DEAD) | SCAN_BIT(SCAN_OUT);
+    struct truth *truth = sim->truth;
+    struct claim_truth *claim;
 
-    if (job->ingested && !job->gone_ok && (places_of(sim, job->hash) & states) == 0)
-        sim_fail(sim, "promise 1: job %.4s is in no state", job->hash);
+    if (truth->claim_count == CLAIMS)
+        abort(); /* raise it */
+    claim = &truth->claims[truth->claim_count++];
+    memset(claim, 0, sizeof(*claim));
+    memcpy(claim->id, lock->claim, sizeof(claim->id));
+    claim->job = (size_t)(job - truth->jobs);
+    claim->actor = actor->id;
+    claim->epoch = actor->epoch;
+    claim->op = lock->op;
+    claim->reset = actor->reset_wish;
+    claim->settled_at_lock = is_settled(job);
+    snprintf(claim->worker, sizeof(claim->worker), "%s", lock->worker != NULL ? lock->worker : "");
+    return claim;
 }
 
-static void note_charged(struct sim *sim, struct sim_job *job, const struct record_todo *todo,
-                         int64_t before)
+/* Rules of the lock, seen from what was there before. */
+static void check_lock_put(struct sim *sim, const struct actor *actor, const struct job_truth *job,
+                           const struct record_lock *lock, bool landing)
 {
-    for (int i = 0; i < job->charged_count; i++) {
-        if (strcmp(job->charged[i], todo->charged) != 0)
-            continue;
-        if (todo->retries > before && !sim->options.v1)
-            sim_fail(sim, "promise 4: job %.4s is charged twice for claim %.8s", job->hash,
-                     todo->charged);
-        return;
+    struct claim_truth *known = find_claim(sim, lock->claim);
+    struct claim_truth *before = find_claim(sim, job->lock ? job->lock_claim : "");
+    bool same = job->lock && strcmp(job->lock_claim, lock->claim) == 0;
+    bool ordered = same && lock->cancel != CANCEL_NONE && lock->cancel != job->lock_cancel;
+
+    /* A first PUT that was long on its way may come late: it is a lock like any other. */
+    if (known != NULL && known->taken && !landing && actor->sent_ms > known->taken_ms)
+        sim_violation(sim, "rule owner: claim %.8s of %.8s was taken over, and its lock is back",
+                      lock->claim, job->hash);
+    else if (same && known != NULL && known->actor != actor->id && !ordered &&
+             lock->cancel == CANCEL_NONE)
+        sim_violation(sim, "rule owner: %s %s renews claim %.8s, which is another's",
+                      actor->process->name, actor->name, lock->claim);
+    else if (job->lock && !same && known != NULL)
+        sim_violation(sim, "rule owner: claim %.8s renews itself over the lock of %.8s",
+                      lock->claim, job->lock_claim);
+    else if (job->lock && !same)
+        check_takeover(sim, actor, job, lock);
+    if (before != NULL && !same && !before->taken) {
+        before->taken = true;
+        before->taken_ms = sim->now_ms;
     }
-    if (job->charged_count < 64)
-        memcpy(job->charged[job->charged_count++], todo->charged, 33);
 }
 
-/* An attempt that was given back is not charged. */
-static void check_not_given_back(struct sim *sim, struct sim_job *job,
-                                 const struct record_todo *todo)
-{
-    struct record_attempt attempt;
-    char key[KEY_SIZE];
-    struct store_op op;
-
-    if (todo->retries <= job->hi)
-        return;
-    store_op_init(&op, STORE_GET, key_attempt(&sim->keys, job->hash, todo->charged, key));
-    if (store_do(sim->inner, &op) != STORE_OK)
-        sim_fail(sim, "rule: claim %.8s of %.4s is charged without a record", todo->charged,
-                 job->hash);
-    else if (record_attempt_read(buf_text(&op.data), op.data.len, &attempt) == RECORD_OK) {
-        if (!attempt.charged)
-            sim_fail(sim, "rule: claim %.8s of %.4s was given back and is charged", todo->charged,
-                     job->hash);
-        record_attempt_release(&attempt);
-    }
-    store_op_release(&op);
-}
-
-static void check_marker(struct sim *sim, struct sim_job *job, const struct store_op *op)
-{
-    struct record_todo todo;
-
-    if (record_todo_read(op->body, op->body_len, &todo) == RECORD_DAMAGED) {
-        sim_fail(sim, "a marker was written that cannot be read");
-        return;
-    }
-    if (op->cond == STORE_ALWAYS && !sim->options.v1)
-        sim_fail(sim, "rule: marker of %.4s is written without a condition", job->hash);
-    if (!job->touched && !sim->options.v1) {
-        if (todo.retries < job->hi)
-            sim_fail(sim, "promise 4: count of job %.4s falls from %lld to %lld", job->hash,
-                     (long long)job->hi, (long long)todo.retries);
-        if (todo.charged[0] != '\0') {
-            note_charged(sim, job, &todo, job->hi);
-            check_not_given_back(sim, job, &todo);
-        }
-        if (todo.retries > job->starts + job->charged_count)
-            sim_fail(sim, "promise 4: job %.4s has count %lld after %d runs", job->hash,
-                     (long long)todo.retries, job->starts);
-    }
-    if (todo.retries > job->hi)
-        job->hi = todo.retries;
-    record_todo_release(&todo);
-}
-
-static void check_result(struct sim *sim, struct sim_job *job, const struct store_op *op)
-{
-    if (op->kind == STORE_DELETE) {
-        job->result_since_ms = 0;
-        return;
-    }
-    job->results++;
-    if (job->result_since_ms == 0)
-        job->result_since_ms = sim->now_ms;
-    if (job->results > job->wishes && !sim->options.v1 && !job->gone_ok)
-        sim_fail(sim, "promise 2: job %.4s has %d results for %d wishes", job->hash, job->results,
-                 job->wishes);
-}
-
-/* Who has lost his lock to another never renews it again. */
-static void check_owner(struct sim *sim, struct sim_job *job, const struct store_op *op,
-                        const char *claim)
-{
-    for (int i = 0; i < job->lost_count && op->cond != STORE_IF_ABSENT; i++)
-        if (strcmp(job->lost[i], claim) == 0)
-            sim_fail(sim, "rule: claim %.8s renews a lock of %.4s that it has lost", claim,
-                     job->hash);
-    if (op->cond != STORE_IF_ABSENT && job->lock_claim[0] != '\0' &&
-        strcmp(job->lock_claim, claim) != 0 && job->lost_count < 64)
-        memcpy(job->lost[job->lost_count++], job->lock_claim, 33);
-}
-
-/* A lock that changes hands had to be stale, unless its own host takes it back. */
-static void check_lock(struct sim *sim, struct sim_job *job, const struct store_op *op)
+static void put_lock(struct sim *sim, const struct actor *actor, struct job_truth *job,
+                     const struct store_op *op, bool landing)
 {
     struct record_lock lock;
+    struct claim_truth *claim;
 
-    if (op->kind == STORE_DELETE) {
-        job->lock_claim[0] = '\0';
-        return;
-    }
-    if (record_lock_read(op->body, op->body_len, &lock) != RECORD_OK) {
-        sim_fail(sim, "a lock was written that cannot be read");
-        return;
-    }
-    if (op->cond == STORE_IF_MATCH && strcmp(lock.claim, job->lock_claim) != 0 &&
-        lock.worker != NULL && strcmp(lock.worker, job->lock_worker) != 0 && !sim->options.v1 &&
-        sim->now_ms - job->lock_changed_ms < 15 * 60 * 1000)
-        sim_fail(sim, "rule: lock of %.4s is taken after %lld s", job->hash,
-                 (long long)(sim->now_ms - job->lock_changed_ms) / 1000);
-    check_owner(sim, job, op, lock.claim);
-    snprintf(job->lock_claim, sizeof(job->lock_claim), "%s", lock.claim);
+    if (record_lock_read(op->body, op->body_len, &lock) != RECORD_OK)
+        memset(&lock, 0, sizeof(lock));
+    if (!actor->is_v1)
+        check_lock_put(sim, actor, job, &lock, landing);
+    else if (job->lock && !job->lock_v1)
+        job->disturbed = true;
+    claim = find_claim(sim, lock.claim);
+    if (claim == NULL && lock.claim[0] != '\0')
+        claim = add_claim(sim, actor, job, &lock);
+    if (claim != NULL)
+        claim->renewed_ms = landing || claim->actor != actor->id ? sim->now_ms : actor->sent_ms;
+    job->lock = true;
+    job->lock_v1 = lock.claim[0] == '\0';
+    memcpy(job->lock_etag, op->etag_r, sizeof(job->lock_etag));
+    memcpy(job->lock_claim, lock.claim, sizeof(job->lock_claim));
+    memcpy(job->lock_from, lock.from, sizeof(job->lock_from));
     snprintf(job->lock_worker, sizeof(job->lock_worker), "%s",
              lock.worker != NULL ? lock.worker : "");
-    job->lock_changed_ms = sim->now_ms;
+    snprintf(job->lock_incarnation, sizeof(job->lock_incarnation), "%s",
+             lock.incarnation != NULL ? lock.incarnation : "");
+    job->lock_op = lock.op;
+    job->lock_cancel = lock.cancel;
+    job->lock_changed_ms = job->changed_ms = sim->now_ms;
     record_lock_release(&lock);
 }
 
-void sim_check_delayed(struct sim *sim, const struct store_fault_call *call)
+static void delete_lock(struct sim *sim, const struct actor *actor, struct job_truth *job,
+                        const struct store_op *op, bool landing)
 {
-    struct sim_job *job = sim_job_of(sim, call->op->key);
+    struct claim_truth *claim = find_claim(sim, job->lock ? job->lock_claim : "");
 
-    if (call->op->kind != STORE_DELETE || job == NULL || sim->late_count == SIM_LATE_MAX)
+    if (!job->lock)
         return;
-    sim->late[sim->late_count].number = call->number;
-    memcpy(sim->late[sim->late_count++].claim, job->lock_claim, 33);
+    if (actor->is_v1) {
+        job->disturbed = true;
+    } else if (claim != NULL &&
+               (claim->actor != actor->id || (landing && strcmp(op->etag, job->lock_etag) != 0))) {
+        if (sim->conditional_delete && !job->disturbed)
+            sim_violation(sim, "promise 3: %s %s deletes the lock of %.8s, which is claim %.8s's",
+                          actor->process->name, actor->name, job->hash, job->lock_claim);
+        job->strays++;
+        sim_say(sim, actor, "deletes a lock that is another's by now");
+    }
+    if (claim != NULL && claim->actor == actor->id)
+        claim->released = true;
+    job->lock = false;
+    job->lock_op = LOCK_OP_CONVERT;
+    job->changed_ms = sim->now_ms;
 }
 
-/* Where a DELETE has no condition it takes effect only while its sender's lock stands. */
-static void check_late_delete(struct sim *sim, struct sim_job *job,
-                              const struct store_fault_call *call)
+/* ---- markers ---- */
+
+static void note_charge(struct sim *sim, struct job_truth *job, const char *id)
 {
-    for (int i = 0; i < sim->late_count; i++)
-        if (sim->late[i].number == call->number && strcmp(sim->late[i].claim, job->lock_claim) != 0)
-            sim_fail(sim, "rule: DELETE %s lands when claim %.8s no longer holds the lock",
-                     call->op->key, sim->late[i].claim);
+    const struct claim_truth *claim = find_claim(sim, id);
+    bool by_taker = job->lock && strcmp(job->lock_from, id) == 0;
+
+    if (claim != NULL && !claim->failed && !claim->taken && !by_taker &&
+        claim->op == LOCK_OP_CONVERT)
+        sim_violation(
+            sim,
+            "rule charge: claim %.8s of %.8s is charged, and it neither failed nor was taken over",
+            id, job->hash);
+    if (job->charged_count < CHARGED)
+        memcpy(job->charged[job->charged_count++], id, CLAIM_ID_SIZE);
 }
 
-void sim_check_landed(struct sim *sim, const struct store_fault_call *call)
+static void check_count(struct sim *sim, struct job_truth *job, const struct record_todo *todo,
+                        int64_t before)
+{
+    const struct claim_truth *changer = find_claim(sim, todo->claim);
+    int64_t count = count_of(job);
+
+    if (changer != NULL && changer->reset) { /* a user's word */
+        job->floor = todo->retries;          /* a twin with the old count may stand beside it yet */
+        job->runs = 0;
+        return;
+    }
+    if (todo->charged[0] != '\0' && !is_charged(job, todo->charged))
+        note_charge(sim, job, todo->charged);
+    else if (count > before && count > job->floor && todo->charged[0] != '\0')
+        sim_violation(sim,
+                      "promise 4: the count of %.8s goes from %lld to %lld, and claim %.8s was "
+                      "charged before",
+                      job->hash, (long long)before, (long long)count, todo->charged);
+    if (count < job->floor)
+        sim_violation(sim, "promise 4: the count of %.8s falls from %lld to %lld", job->hash,
+                      (long long)job->floor, (long long)count);
+    else if (count > (int64_t)job->charged_count)
+        sim_violation(sim, "promise 4: the count of %.8s is %lld, and %zu attempts were charged",
+                      job->hash, (long long)count, job->charged_count);
+    job->floor = count > job->floor ? count : job->floor;
+}
+
+static void put_marker(struct sim *sim, const struct actor *actor, struct job_truth *job, int tier,
+                       const struct store_op *op)
+{
+    struct marker_truth *marker = &job->markers[tier];
+    int64_t before = count_of(job);
+    bool had = has_marker(job);
+    bool fresh = op->body_len == 0 && op->cond == STORE_IF_ABSENT && !had;
+    struct record_todo read;
+
+    memset(marker, 0, sizeof(*marker));
+    marker->there = true;
+    marker->empty = op->body_len == 0;
+    if (record_todo_read(op->body, op->body_len, &read) == RECORD_OK) {
+        marker->todo = read;
+        record_todo_release(&read);
+    }
+    marker->todo.recovered_from = marker->todo.last_error = NULL;
+    marker->todo.extra = NULL;
+    job->changed_ms = sim->now_ms;
+    if (actor->is_v1)
+        job->disturbed = true;
+    if (fresh && !is_settled(job)) { /* ingest's: a new life */
+        job->floor = 0;
+        job->charged_count = 0;
+        job->runs = 0;
+    }
+    if (job->out && record_todo_over_result(&marker->todo, job->out_etag) &&
+        !is_named(job, job->out_etag)) {
+        memcpy(job->named[job->named_count++ % NAMED], job->out_etag, STORE_ETAG_SIZE);
+        job->wishes++;
+        job->words++;
+    }
+    if (!sim->with_v1 && !is_settled(job))
+        check_count(sim, job, &marker->todo, before);
+}
+
+static void delete_marker(struct sim *sim, const struct actor *actor, struct job_truth *job,
+                          int tier)
+{
+    bool settled = is_settled(job);
+
+    if (!job->markers[tier].there)
+        return;
+    memset(&job->markers[tier], 0, sizeof(job->markers[tier]));
+    job->changed_ms = sim->now_ms;
+    if (actor->is_v1) {
+        job->disturbed = true;
+        return;
+    }
+    if (!settled && !has_marker(job) && job->armed && job->lock_op != LOCK_OP_REMOVE)
+        sim_violation(sim,
+                      "promise 1: %s %s deletes the only marker of %.8s, and neither result nor "
+                      "dead record settles it",
+                      actor->process->name, actor->name, job->hash);
+}
+
+/* ---- results and dead records ---- */
+
+static void put_out(struct sim *sim, const struct actor *actor, struct job_truth *job,
+                    const struct store_op *op)
+{
+    const char *id = op->put_meta_count > 0 ? op->put_meta[0].value : "";
+    const struct claim_truth *claim = find_claim(sim, id);
+
+    job->accepted++;
+    if (!actor->is_v1 && !sim->with_v1) {
+        if (claim != NULL && &sim->truth->jobs[claim->job] != job)
+            sim_violation(sim, "promise 7: the result of claim %.8s, of %.8s, is stored for %.8s",
+                          id, sim->truth->jobs[claim->job].hash, job->hash);
+        else if (job->out && !is_named(job, job->out_etag))
+            sim_violation(sim, "promise 2: the result of %.8s is replaced, and nobody asked for it",
+                          job->hash);
+        else if (job->accepted > 1 + job->wishes)
+            sim_violation(sim, "promise 2: %d results of %.8s were accepted for %d wishes",
+                          job->accepted, job->hash, 1 + job->wishes);
+    }
+    job->out = true;
+    job->runs = 0;
+    memcpy(job->out_etag, op->etag_r, sizeof(job->out_etag));
+}
+
+static void put_dead(struct sim *sim, const struct actor *actor, struct job_truth *job,
+                     const struct store_op *op)
+{
+    struct record_dead dead;
+    const struct claim_truth *claim;
+
+    if (record_dead_read(op->body, op->body_len, &dead) != RECORD_OK)
+        memset(&dead, 0, sizeof(dead));
+    claim = find_claim(sim, dead.claim);
+    if (!sim->with_v1 && claim != NULL && claim->op == LOCK_OP_CONVERT) {
+        bool cancelled = dead.reason != NULL && strcmp(dead.reason, "cancelled") == 0;
+
+        if (is_charged(job, dead.claim))
+            sim_violation(sim,
+                          "promise 4: claim %.8s of %.8s is charged with the job's death, and was "
+                          "charged before",
+                          dead.claim, job->hash);
+        else if (!cancelled)
+            note_charge(sim, job, dead.claim);
+    }
+    record_dead_release(&dead);
+    job->dead = true;
+    memcpy(job->dead_etag, op->etag_r, sizeof(job->dead_etag));
+}
+
+static void put_attempt(struct job_truth *job, const struct store_op *op)
+{
+    struct record_attempt attempt;
+
+    if (record_attempt_read(op->body, op->body_len, &attempt) == RECORD_OK && !attempt.charged)
+        job->uncharged++;
+    record_attempt_release(&attempt);
+}
+
+/* ---- every effect ---- */
+
+static void put(struct sim *sim, const struct actor *actor, struct job_truth *job, int tier,
+                enum place place, const struct store_op *op, bool landing)
+{
+    switch (place) {
+    case PLACE_MARKER:
+        put_marker(sim, actor, job, tier, op);
+        break;
+    case PLACE_LOCK:
+        put_lock(sim, actor, job, op, landing);
+        break;
+    case PLACE_FAILED:
+        job->failed = true;
+        break;
+    case PLACE_DEAD:
+        put_dead(sim, actor, job, op);
+        break;
+    case PLACE_OUT:
+        put_out(sim, actor, job, op);
+        break;
+    case PLACE_RAW:
+        job->raw = true;
+        break;
+    case PLACE_ATTEMPT:
+        put_attempt(job, op);
+        break;
+    case PLACE_OTHER:
+        break;
+    }
+}
+
+static void deleted(struct sim *sim, const struct actor *actor, struct job_truth *job, int tier,
+                    enum place place, const struct store_op *op, bool landing)
+{
+    switch (place) {
+    case PLACE_MARKER:
+        delete_marker(sim, actor, job, tier);
+        break;
+    case PLACE_LOCK:
+        delete_lock(sim, actor, job, op, landing);
+        break;
+    case PLACE_FAILED:
+        job->failed = false;
+        break;
+    case PLACE_DEAD:
+        job->dead = false;
+        break;
+    case PLACE_OUT:
+        job->out = false;
+        job->wishes++;
+        break;
+    case PLACE_RAW:
+        job->raw = false;
+        break;
+    case PLACE_ATTEMPT:
+    case PLACE_OTHER:
+        break;
+    }
+}
+
+void check_effect(struct sim *sim, const struct store_fault_call *call)
 {
     const struct store_op *op = call->op;
-    struct sim_job *job;
+    const struct actor *actor = sim->actors[call->actor];
+    struct job_truth *job;
+    enum place place;
+    int tier;
 
-    if ((op->kind != STORE_PUT && op->kind != STORE_DELETE) || op->status != STORE_OK)
+    if (op->status != STORE_OK || (op->kind != STORE_PUT && op->kind != STORE_DELETE))
         return;
-    if (has_prefix(sim, op->key, "registry/"))
-        return;
-    job = sim_job_of(sim, op->key);
+    place = place_of(sim, op->key, &job, &tier);
     if (job == NULL)
         return;
-    if (call->landing && op->kind == STORE_DELETE && !sim->options.conditional &&
-        !has_prefix(sim, op->key, "queue/processing/") && !sim->options.v1)
-        check_late_delete(sim, job, call);
-    if (op->kind == STORE_PUT && has_prefix(sim, op->key, "queue/todo/"))
-        check_marker(sim, job, op);
-    if (has_prefix(sim, op->key, "queue/processing/"))
-        check_lock(sim, job, op);
-    if (has_prefix(sim, op->key, "store/out/"))
-        check_result(sim, job, op);
-    if (has_prefix(sim, op->key, "queue/todo/"))
-        job->settled_ms = (places_of(sim, job->hash) & SCAN_MARKERS) != 0 ? 0 : sim->now_ms;
-    check_somewhere(sim, job);
+    if (op->kind == STORE_PUT)
+        put(sim, actor, job, tier, place, op, call->landing);
+    else
+        deleted(sim, actor, job, tier, place, op, call->landing);
+    if (job->armed && job->pending == 0 && !exists(job))
+        sim_violation(sim, "promise 1: %.8s is in no state, after a %s by %s %s", job->hash,
+                      store_kind_name(op->kind), actor->process->name, actor->name);
+}
+
+/* ---- attempts ---- */
+
+void check_start(struct sim *sim, struct actor *actor, const struct claim *claim)
+{
+    struct job_truth *job = find_job(sim, claim->hash);
+    const struct claim_truth *known = find_claim(sim, claim->id);
+    const struct marker_truth *marker = &job->markers[claim->tier];
+    int64_t allowed = sim->limits.max_retries + 1 + job->uncharged + job->words + job->strays;
+
+    job->runs++;
+    if (known == NULL)
+        sim_violation(sim, "rule lock: %.8s is converted for claim %.8s, which never had its lock",
+                      job->hash, claim->id);
+    if (sim->with_v1)
+        return;
+    if (known != NULL && known->settled_at_lock && is_settled(job) && !marker->empty)
+        sim_violation(sim,
+                      "promise 6: %.8s is converted, and it was finished before it was claimed",
+                      job->hash);
+    else if (known != NULL && known->settled_at_lock && result_stands(job))
+        sim_violation(sim, "promise 6: %.8s is converted, and its result was there", job->hash);
+    else if (job->runs > allowed)
+        sim_violation(sim, "promise 4: %.8s runs for the %d. time, and %lld are allowed", job->hash,
+                      job->runs, (long long)allowed);
+    else if (marker->there && sim->processes[actor->process->number].host.wall_offset_ms == 0 &&
+             marker->todo.not_before - SIM_EPOCH_MS > sim->now_ms + SECONDS(5))
+        sim_violation(sim, "rule back-off: %.8s is started %lld s before its time", job->hash,
+                      (long long)(marker->todo.not_before - SIM_EPOCH_MS - sim->now_ms) / 1000);
+}
+
+void check_attempt_failed(struct sim *sim, const char *claim_id, bool failed)
+{
+    struct claim_truth *claim = find_claim(sim, claim_id);
+
+    if (claim != NULL && failed)
+        claim->failed = true;
+}
+
+/* ---- words of users ---- */
+
+void check_word_begins(struct sim *sim, const char *hash, enum word word)
+{
+    struct job_truth *job = find_job(sim, hash);
+
+    switch (word) {
+    case WORD_INGEST:
+        job->ingest_counts = job->pending == 0 && job->lock_op != LOCK_OP_REMOVE;
+        break;
+    case WORD_RETRY:
+    case WORD_RECONVERT:
+        job->words++;
+        break;
+    case WORD_REMOVE:
+    case WORD_CLEAR:
+        job->armed_before = job->armed;
+        job->armed = job->ingest_counts = false;
+        job->pending++;
+        break;
+    }
+}
+
+void check_word_ends(struct sim *sim, const char *hash, enum word word, enum queue_result result)
+{
+    struct job_truth *job = find_job(sim, hash);
+
+    switch (word) {
+    case WORD_INGEST:
+        if (result == QUEUE_OK && job->ingest_counts && exists(job))
+            job->armed = true;
+        break;
+    case WORD_RETRY:
+    case WORD_RECONVERT:
+        if (result == QUEUE_OK && job->pending == 0 && job->raw && exists(job))
+            job->armed = true;
+        break;
+    case WORD_REMOVE:
+    case WORD_CLEAR:
+        if (result == QUEUE_NONE || result == QUEUE_BUSY)
+            job->armed = job->armed_before && exists(job);
+        if (result == QUEUE_OK || result == QUEUE_NONE || result == QUEUE_BUSY)
+            job->pending--;
+        break;
+    }
 }
 
 /* ---- the end ---- */
 
-/* Of a document's runs each is charged, given back, or its result: with max_retries 3 at most four
- * of the first kind. */
-void sim_check_runs(struct sim *sim)
+static const char *unsettled(const struct job_truth *job)
 {
-    for (int i = 0; i < sim->options.jobs && !sim->options.v1; i++) {
-        struct sim_job *job = &sim->jobs[i];
-        int given_back = 0, charged = 0;
-        char folder[KEY_SIZE];
-        struct store_op list;
-
-        store_op_init(&list, STORE_LIST, key_log(&sim->keys, job->hash, "attempts/", folder));
-        list.max_keys = 1000;
-        if (job->touched || sim->options.page_max > 0 || store_do(sim->inner, &list) != STORE_OK) {
-            store_op_release(&list);
-            continue;
-        }
-        for (size_t n = 0; n < list.entry_count; n++) {
-            struct record_attempt attempt;
-            struct store_op op;
-
-            store_op_init(&op, STORE_GET, list.entries[n].key);
-            if (store_do(sim->inner, &op) == STORE_OK &&
-                record_attempt_read(buf_text(&op.data), op.data.len, &attempt) == RECORD_OK) {
-                *(attempt.charged ? &charged : &given_back) += 1;
-                record_attempt_release(&attempt);
-            }
-            store_op_release(&op);
-        }
-        store_op_release(&list);
-        if (charged > 4 || job->starts > 4 + given_back + 1)
-            sim_fail(sim, "promise 4: job %.4s ran %d times, %d charged, %d given back", job->hash,
-                     job->starts, charged, given_back);
-    }
+    if (job->lock)
+        return "is locked";
+    if (has_marker(job))
+        return "has a marker";
+    if (job->armed && !is_settled(job))
+        return "is neither done nor dead";
+    return NULL;
 }
 
-bool sim_settled(struct sim *sim)
+bool check_settled(struct sim *sim, char *text_r, size_t size)
 {
-    for (int i = 0; i < sim->options.jobs; i++) {
-        struct sim_job *job = &sim->jobs[i];
-        unsigned has = places_of(sim, job->hash);
+    for (size_t i = 0; i < sim->job_count; i++) {
+        const char *why = unsettled(&sim->truth->jobs[i]);
 
-        if (!job->ingested)
+        if (why != NULL) {
+            snprintf(text_r, size, "%.8s %s", sim->truth->jobs[i].hash, why);
             return false;
-        if (has == SCAN_BIT(SCAN_OUT) || has == SCAN_BIT(SCAN_DEAD))
-            continue;
-        if (has == 0 && job->gone_ok)
-            continue;
-        return false;
+        }
     }
     return true;
+}
+
+void check_waiting(struct sim *sim)
+{
+    if (!sim->ending)
+        return;
+    if (sim->truth->quiet_ms < 0)
+        sim->truth->quiet_ms = sim->now_ms;
+    for (size_t i = 0; i < sim->job_count; i++) {
+        struct job_truth *job = &sim->truth->jobs[i];
+        int64_t since =
+            job->changed_ms > sim->truth->quiet_ms ? job->changed_ms : sim->truth->quiet_ms;
+
+        if (job->lock || is_settled(job))
+            continue;
+        for (int tier = 0; tier < TIER_COUNT; tier++) {
+            int64_t due = job->markers[tier].todo.not_before - SIM_EPOCH_MS;
+
+            if (job->markers[tier].there && sim->now_ms - (due > since ? due : since) > FAIR_MS)
+                sim_violation(sim,
+                              "rule fair: %.8s has been due for %d minutes, and slots are idle",
+                              job->hash, (int)(FAIR_MS / MINUTES(1)));
+        }
+    }
 }

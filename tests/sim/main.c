@@ -1,216 +1,413 @@
-/* sim: runs seeds, or one fault at every operation.
+/* sim: runs seeds of the simulator (sim.h).
  *
- *   sim [--first N] [--count N] [--seed N [--trace]] [--exhaustive] [--planted N] [--hunt]
+ *   sim [--seeds N] [--from SEED] [--jobs N] [--fresh]   seeds in both kinds of store
+ *   sim --seed N                                        one run again, with its trace
+ *   sim --exhaustive                                    one fault at the n-th call, for every n
+ *   sim --planted [NAME]                                each planted bug must be found
+ *   with --conditional or --expiring, --v1 or --no-v1: only such runs; --planted NAME --seed N:
+ * that run with that bug
  *
- * A seed chooses the world (kind of DELETE, hosts, jobs, faults) and everything that happens in it.
- * A run that breaks a promise ends the program with status 1, a trace, and the command that repeats
- * it. --planted N switches a bug on; --hunt looks for each of them and fails when one survives. */
+ * Runs are done in children, so that one that crashes is a seed that failed. */
+#include "sim.h"
+
+#include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "queue/planted.h"
-#include "sim.h"
+#define CHUNK 50 /* runs of a child: what killed actors leave behind goes with it */
+#define FAILED_MAX 5
 
-enum planted planted_bug;
-static uint64_t total_steps;
-static double total_hours;
-
-/* The world of a seed. */
-static struct sim_options world_of(uint64_t seed)
+/* Killed actors cannot free what they had; fibers move the stack. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
 {
-    struct rng_seeded rng;
-    struct sim_options options;
-
-    rng_seeded_init(&rng, seed * 2654435761u + 1);
-    memset(&options, 0, sizeof(options));
-    options.seed = seed;
-    options.conditional = rng_below(&rng.rng, 2) == 0;
-    options.jobs = 1 + (int)rng_below(&rng.rng, 4);
-    options.hosts = 1 + (int)rng_below(&rng.rng, 3);
-    options.slots = 1 + (int)rng_below(&rng.rng, 2);
-    options.faults = (int)rng_below(&rng.rng, 3);
-    options.crashes = rng_below(&rng.rng, 2) == 0;
-    options.pauses = rng_below(&rng.rng, 2) == 0;
-    options.jumps = rng_below(&rng.rng, 3) == 0;
-    options.users = rng_below(&rng.rng, 3) == 0;
-    options.removals = options.users && rng_below(&rng.rng, 3) == 0;
-    options.v1 = options.hosts > 1 && rng_below(&rng.rng, 6) == 0;
-    options.storm_ms = (int64_t)(1 + rng_below(&rng.rng, 4)) * 3600 * 1000;
-    options.page_max = rng_below(&rng.rng, 2) == 0 ? 2 : 0;
-    return options;
+    return "detect_leaks=0:detect_stack_use_after_return=0";
 }
 
-static bool quiet; /* a failure is what is looked for */
-static char found[512];
+struct totals { /* shared with the children */
+    uint64_t seeds, calls, virtual_ms;
+    uint64_t failed;
+    uint64_t running[64]; /* what child i is at, for those who crash */
+    struct sim_config first;
+    char first_text[512];
+};
 
-static bool run(const struct sim_options *options, const char *how)
+static struct totals *totals;
+
+static double seconds(void)
 {
-    struct sim *sim = malloc(sizeof(*sim));
-    bool good = sim_run(sim, options);
+    struct timespec now;
 
-    total_steps += sim->steps;
-    total_hours += (double)(sim->now_ms - 1000000) / 3600000;
-    if (!good && quiet)
-        snprintf(found, sizeof(found), "%s", sim->failure);
-    else if (!good) {
-        sim_print_trace(sim);
-        printf("seed %llu: %s\nrepeat: sim %s\n", (unsigned long long)options->seed, sim->failure,
-               how);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void print_replay(const struct sim_config *config)
+{
+    printf("  again: tests/sim/sim --seed %llu", (unsigned long long)config->seed);
+    if (config->conditional_delete >= 0)
+        printf(" %s", config->conditional_delete ? "--conditional" : "--expiring");
+    if (config->v1 >= 0)
+        printf(" %s", config->v1 ? "--v1" : "--no-v1");
+    if (config->planted != 0)
+        printf(" --planted %s", planted_name(config->planted));
+    if (config->once != ONCE_NOTHING)
+        printf(" --once %d --call %llu", (int)config->once, (unsigned long long)config->once_call);
+    putchar('\n');
+}
+
+static void note(const struct sim_config *config, const struct sim_result *result)
+{
+    __atomic_fetch_add(&totals->seeds, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&totals->calls, result->calls, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&totals->virtual_ms, (uint64_t)result->virtual_ms, __ATOMIC_RELAXED);
+    if (result->violation[0] == '\0')
+        return;
+    if (__atomic_fetch_add(&totals->failed, 1, __ATOMIC_RELAXED) < FAILED_MAX &&
+        config->planted == 0) {
+        printf("seed %llu fails: %s\n", (unsigned long long)config->seed, result->violation);
+        print_replay(config);
+        fflush(stdout);
     }
-    sim_release(sim);
-    free(sim);
-    return good;
+    if (totals->first_text[0] == '\0') {
+        totals->first = *config;
+        memcpy(totals->first_text, result->violation, sizeof(totals->first_text));
+    }
 }
 
-static bool run_seed(uint64_t seed, bool trace)
+/* One child's part: seeds from..from+count; ends early when something was found. */
+static void run_chunk(const struct sim_config *wish, uint64_t from, uint64_t count, int child)
 {
-    struct sim_options options = world_of(seed);
-    char how[64];
+    struct sim_config config = *wish;
+    struct sim_result result;
 
-    options.trace = trace;
-    snprintf(how, sizeof(how), "--seed %llu --trace", (unsigned long long)seed);
-    return run(&options, how);
+    for (uint64_t i = 0; i < count; i++) {
+        config.seed = from + i;
+        totals->running[child] = config.seed;
+        sim_run(&config, &result);
+        note(&config, &result);
+        if (wish->planted != 0 && totals->failed > 0)
+            break;
+    }
+    fflush(stdout);
+    _exit(0);
 }
 
-/* One job's life, and this one fault at each of its operations in turn. */
-static bool run_exhaustive(bool conditional, enum store_fault_kind kind, enum sim_fate fate,
-                           uint64_t *runs)
+static void note_crash(const struct sim_config *wish, int child, int status)
 {
-    for (uint64_t call = 1;; call++) {
-        struct sim_options options = {.conditional = conditional,
-                                      .jobs = 1,
-                                      .hosts = 2,
-                                      .slots = 1,
-                                      .storm_ms = 2 * 3600 * 1000,
-                                      .at_call = call,
-                                      .at_kind = kind};
-        char how[96];
+    struct sim_config config = *wish;
+    struct sim_result result = {0};
 
-        /* The first seed whose first job has this fate. */
-        for (uint64_t seed = 1;; seed++) {
-            struct rng_seeded rng;
+    config.seed = totals->running[child];
+    snprintf(result.violation, sizeof(result.violation), "the run crashed (%s %d)",
+             WIFSIGNALED(status) ? "signal" : "status",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    note(&config, &result);
+}
 
-            rng_seeded_init(&rng, seed);
-            if (rng_below(&rng.rng, SIM_FATE_COUNT) == (uint64_t)fate) {
-                options.seed = seed;
-                break;
+/* Runs seeds in `jobs` children. Stops soon after FAILED_MAX failures, or the first of a planted
+ * bug. */
+static void run_seeds(const struct sim_config *wish, uint64_t from, uint64_t count, int jobs)
+{
+    pid_t pids[64] = {0};
+    uint64_t next = 0;
+    int running = 0;
+    uint64_t enough = wish->planted != 0 ? 1 : FAILED_MAX;
+
+    while (running > 0 || (next < count && totals->failed < enough)) {
+        int status, child = -1;
+        pid_t pid;
+
+        for (int i = 0; i < jobs && next < count && totals->failed < enough; i++) {
+            uint64_t part = count - next < CHUNK ? count - next : CHUNK;
+
+            if (pids[i] != 0)
+                continue;
+            fflush(stdout);
+            pids[i] = fork();
+            if (pids[i] == 0)
+                run_chunk(wish, from + next, part, i);
+            if (pids[i] < 0) {
+                perror("sim: fork");
+                exit(71);
+            }
+            next += part;
+            running++;
+        }
+        pid = wait(&status);
+        for (int i = 0; i < jobs; i++)
+            if (pids[i] == pid)
+                child = i;
+        if (child < 0)
+            continue;
+        pids[child] = 0;
+        running--;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            note_crash(wish, child, status);
+    }
+}
+
+static void reset_totals(void)
+{
+    memset(totals, 0, sizeof(*totals));
+}
+
+static void print_totals(double began)
+{
+    printf("%llu seeds, %llu store calls, %.0f virtual hours, %.1f real seconds, %llu failed\n",
+           (unsigned long long)totals->seeds, (unsigned long long)totals->calls,
+           (double)totals->virtual_ms / 3600e3, seconds() - began,
+           (unsigned long long)totals->failed);
+}
+
+/* ---- exhaustive ---- */
+
+/* Every kind of fault at every call, in both kinds of store, until a run ends without meeting it.
+ */
+static bool run_exhaustive(const struct sim_config *wish, int scenarios)
+{
+    struct sim_config config = *wish;
+    struct sim_result result;
+
+    for (int scenario = 0; scenario < scenarios; scenario++)
+        for (int once = ONCE_CRASH_BEFORE; once < ONCE_COUNT; once++) {
+            config.seed = wish->seed + (uint64_t)scenario;
+            config.once = (enum sim_once)once;
+            for (config.once_call = 1;; config.once_call++) {
+                sim_run(&config, &result);
+                note(&config, &result);
+                if (!result.once_happened || totals->failed >= FAILED_MAX)
+                    break;
             }
         }
-        snprintf(how, sizeof(how), "--exhaustive  (DELETE %s, %s at operation %llu)",
-                 conditional ? "conditional" : "expires", store_fault_kind_name(kind),
-                 (unsigned long long)call);
-        (*runs)++;
-        if (!run(&options, how))
-            return false;
-        if (call > 160) /* by then the job has long settled: idle polls */
-            return true;
-    }
+    return totals->failed == 0;
 }
 
-static bool exhaustive(void)
+static int exhaustive(const struct sim_config *wish, int scenarios, int jobs)
 {
-    static const enum store_fault_kind kinds[] = {
-        STORE_FAULT_CRASH_BEFORE, STORE_FAULT_CRASH_AFTER, STORE_FAULT_LOST_ANSWER,
-        STORE_FAULT_LOST_REQUEST, STORE_FAULT_DELAYED,     STORE_FAULT_REFUSED};
-    uint64_t runs = 0;
+    double began = seconds();
 
-    for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
-        for (int fate = 0; fate < SIM_FLAKY; fate++)
-            for (int conditional = 0; conditional < 2; conditional++)
-                if (!run_exhaustive(conditional != 0, kinds[k], (enum sim_fate)fate, &runs))
-                    return false;
-    printf("exhaustive: %llu runs\n", (unsigned long long)runs);
+    reset_totals();
+    for (int i = 0; i < jobs; i++) {
+        struct sim_config config = *wish;
+
+        config.seed += (uint64_t)(i * scenarios / jobs);
+        config.v1 = 0;
+        fflush(stdout);
+        if (fork() == 0) {
+            run_exhaustive(&config, scenarios / jobs);
+            fflush(stdout);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < jobs; i++) {
+        int status;
+
+        if (wait(&status) > 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+            printf("a child of the exhaustive runs crashed (status %d)\n", status);
+            totals->failed++;
+        }
+    }
+    printf("exhaustive: ");
+    print_totals(began);
+    return totals->failed == 0 ? 0 : 1;
+}
+
+/* ---- planted ---- */
+
+static bool find_planted(const struct sim_config *wish, int bug, uint64_t count, int jobs)
+{
+    struct sim_config config = *wish;
+
+    reset_totals();
+    config.planted = bug;
+    if (planted_conditional(bug) >= 0)
+        config.conditional_delete = planted_conditional(bug);
+    config.v1 = 0;
+    run_seeds(&config, wish->seed, count, jobs);
+    printf("%-34s ", planted_name(bug));
+    if (totals->failed == 0) {
+        printf("SURVIVES %llu seeds\n", (unsigned long long)totals->seeds);
+        return false;
+    }
+    printf("seed %llu (of %llu): %s\n", (unsigned long long)totals->first.seed,
+           (unsigned long long)totals->seeds, totals->first_text);
     return true;
 }
 
-#define PLANTED_SEEDS 2000 /* within so many seeds a planted bug is found, or it is not */
+static int run_planted(const struct sim_config *wish, uint64_t count, int jobs)
+{
+    int survivors = 0;
 
-static const char *const planted_names[PLANTED_COUNT] = {
-    "none",
-    "renewal without condition",
-    "lease never ending",
-    "marker not read after the claim",
-    "result not looked at",
-    "lost lock made again blindly",
-    "released while a DELETE is pending",
-    "error read as absence",
-    "plain DELETE",
-    "unanswered write taken for done",
-    "count not raised",
-    "charged twice",
-    "marker written without condition",
-    "marker deleted before the dead record stands",
-    "released before the marker is written",
-    "marker deleted before the result stands",
-    "refusal taken for a result",
-    "janitor without takeover",
-    "given-back attempt charged",
-    "lock taken before it is stale",
-    "shared worker id",
-    "reconversion deletes the result first",
-    "old marker deleted first",
-    "dead record deleted first",
-    "override of any result",
+    for (int bug = 1; bug <= planted_count(); bug++)
+        if (wish->planted == 0 || wish->planted == bug)
+            survivors += !find_planted(wish, bug, count, jobs);
+    printf("%d planted bugs, %d survive\n", wish->planted != 0 ? 1 : planted_count(), survivors);
+    return survivors == 0 ? 0 : 1;
+}
+
+/* ---- options ---- */
+
+static int bug_of(const char *name)
+{
+    for (int bug = 1; bug <= planted_count(); bug++)
+        if (strcmp(planted_name(bug), name) == 0)
+            return bug;
+    fprintf(stderr, "sim: no planted bug is called %s\n", name);
+    exit(64);
+}
+
+static int replay(struct sim_config *config)
+{
+    struct sim_result result;
+
+    config->trace = true;
+    sim_run(config, &result);
+    printf("%s\n", result.violation[0] != '\0' ? result.violation : "no promise was broken");
+    return result.violation[0] != '\0' ? 1 : 0;
+}
+
+static uint64_t number(const char *text)
+{
+    char *end;
+    uint64_t value;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || end == text) {
+        fprintf(stderr, "sim: not a number: %s\n", text);
+        exit(64);
+    }
+    return value;
+}
+
+enum choice {
+    OPTION_SEED = 1000,
+    OPTION_SEEDS,
+    OPTION_FROM,
+    OPTION_JOBS,
+    OPTION_FRESH,
+    OPTION_EXHAUSTIVE,
+    OPTION_SCENARIOS,
+    OPTION_PLANTED,
+    OPTION_ONCE,
+    OPTION_CALL,
+    OPTION_CONDITIONAL,
+    OPTION_EXPIRING,
+    OPTION_V1,
+    OPTION_NO_V1
 };
 
-/* Every planted bug has to be found. */
-static bool hunt(void)
+static const struct option options[] = {{"seed", required_argument, NULL, OPTION_SEED},
+                                        {"seeds", required_argument, NULL, OPTION_SEEDS},
+                                        {"from", required_argument, NULL, OPTION_FROM},
+                                        {"jobs", required_argument, NULL, OPTION_JOBS},
+                                        {"fresh", no_argument, NULL, OPTION_FRESH},
+                                        {"exhaustive", no_argument, NULL, OPTION_EXHAUSTIVE},
+                                        {"scenarios", required_argument, NULL, OPTION_SCENARIOS},
+                                        {"planted", optional_argument, NULL, OPTION_PLANTED},
+                                        {"once", required_argument, NULL, OPTION_ONCE},
+                                        {"call", required_argument, NULL, OPTION_CALL},
+                                        {"conditional", no_argument, NULL, OPTION_CONDITIONAL},
+                                        {"expiring", no_argument, NULL, OPTION_EXPIRING},
+                                        {"v1", no_argument, NULL, OPTION_V1},
+                                        {"no-v1", no_argument, NULL, OPTION_NO_V1},
+                                        {NULL, 0, NULL, 0}};
+
+struct wishes {
+    struct sim_config config;
+    uint64_t seeds, from, scenarios;
+    int jobs;
+    bool one, fresh, exhaustive, planted;
+};
+
+static void read_options(struct wishes *w, int argc, char **argv)
 {
-    bool all = true;
+    int option;
 
-    quiet = true;
-    for (int bug = 1; bug < PLANTED_COUNT; bug++) {
-        uint64_t seed = 1;
-
-        planted_bug = (enum planted)bug;
-        while (seed <= PLANTED_SEEDS && run_seed(seed, false))
-            seed++;
-        if (seed > PLANTED_SEEDS) {
-            printf("planted: %-45s SURVIVES %d seeds\n", planted_names[bug], PLANTED_SEEDS);
-            all = false;
-        } else {
-            printf("planted: %-45s seed %-5llu %s\n", planted_names[bug], (unsigned long long)seed,
-                   found);
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        switch (option) {
+        case OPTION_SEED:
+            w->config.seed = number(optarg);
+            w->one = true;
+            break;
+        case OPTION_SEEDS:
+            w->seeds = number(optarg);
+            break;
+        case OPTION_FROM:
+            w->from = number(optarg);
+            break;
+        case OPTION_JOBS:
+            w->jobs = (int)number(optarg);
+            break;
+        case OPTION_FRESH:
+            w->fresh = true;
+            break;
+        case OPTION_EXHAUSTIVE:
+            w->exhaustive = true;
+            break;
+        case OPTION_SCENARIOS:
+            w->scenarios = number(optarg);
+            break;
+        case OPTION_PLANTED:
+            w->planted = true;
+            if (optarg == NULL && optind < argc && argv[optind][0] != '-')
+                optarg = argv[optind++];
+            if (optarg != NULL)
+                w->config.planted = bug_of(optarg);
+            break;
+        case OPTION_ONCE:
+            w->config.once = (enum sim_once)number(optarg);
+            break;
+        case OPTION_CALL:
+            w->config.once_call = number(optarg);
+            break;
+        case OPTION_CONDITIONAL:
+        case OPTION_EXPIRING:
+            w->config.conditional_delete = option == OPTION_CONDITIONAL;
+            break;
+        case OPTION_V1:
+        case OPTION_NO_V1:
+            w->config.v1 = option == OPTION_V1;
+            break;
+        default:
+            exit(64);
         }
-        fflush(stdout);
-    }
-    planted_bug = PLANTED_NONE;
-    return all;
+    if (w->jobs < 1 || w->jobs > 64)
+        w->jobs = 2;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t first = 1, count = 200;
-    bool trace = false, single = false, all_calls = false, good = true;
-    clock_t began = clock();
+    struct wishes w = {.config = {.conditional_delete = -1, .v1 = -1},
+                       .seeds = 10000,
+                       .from = 1,
+                       .scenarios = 6,
+                       .jobs = 2};
+    double began = seconds();
 
-    for (int i = 1; i < argc; i++) {
-        uint64_t number = i + 1 < argc ? strtoull(argv[i + 1], NULL, 10) : 0;
-
-        if (strcmp(argv[i], "--first") == 0)
-            first = number, i++;
-        else if (strcmp(argv[i], "--count") == 0)
-            count = number, i++;
-        else if (strcmp(argv[i], "--seed") == 0)
-            first = number, count = 1, single = true, i++;
-        else if (strcmp(argv[i], "--trace") == 0)
-            trace = true;
-        else if (strcmp(argv[i], "--exhaustive") == 0)
-            all_calls = true;
-        else if (strcmp(argv[i], "--planted") == 0 && i + 1 < argc)
-            planted_bug = (enum planted)number, i++;
-        else if (strcmp(argv[i], "--hunt") == 0)
-            return hunt() ? EXIT_SUCCESS : EXIT_FAILURE;
+    totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (totals == MAP_FAILED)
+        return 71;
+    read_options(&w, argc, argv);
+    if (w.one)
+        return replay(&w.config);
+    if (w.fresh) {
+        w.from = (uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000;
+        printf("fresh seeds from %llu on\n", (unsigned long long)w.from);
     }
-    if (all_calls)
-        good = exhaustive();
-    for (uint64_t seed = first; !all_calls && seed < first + count && good; seed++)
-        good = run_seed(seed, trace && single);
-    printf("%s: seeds %llu to %llu, %llu steps, %.0f virtual hours, %.1f s\n",
-           good ? "all promises kept" : "BROKEN", (unsigned long long)first,
-           (unsigned long long)(first + count - 1), (unsigned long long)total_steps, total_hours,
-           (double)(clock() - began) / CLOCKS_PER_SEC);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    w.config.seed = w.from;
+    if (w.planted)
+        return run_planted(&w.config, w.seeds, w.jobs);
+    if (w.exhaustive)
+        return exhaustive(&w.config, (int)w.scenarios, w.jobs);
+    run_seeds(&w.config, w.from, w.seeds, w.jobs);
+    print_totals(began);
+    return totals->failed == 0 ? 0 : 1;
 }

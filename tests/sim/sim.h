@@ -1,169 +1,275 @@
-/* A deterministic simulator of the queue: the real code of queue/ and janitor/, many actors, one
- * bucket in memory, virtual time, a seed.
+/* The simulator's world: one run of one seed.
  *
- * Actors are fibers. One is resumed at a time; it is set aside at every store call and every sleep,
- * and a seeded scheduler picks who goes on. The net between actors and bucket (store_fault.h)
- * loses, delays and refuses; hosts are paused, killed, restarted, and their wall clocks jump. After
- * every operation that reaches the bucket the promises are checked (check.c). At the end faults
- * stop, time passes, and everything has to settle. The same seed gives the same run. */
+ * A run is a bucket in memory, a network that fails on purpose (store/store_fault.h), hosts whose
+ * wall clocks may jump, processes that may stop and die, and actors: fibers of those processes.
+ * Only one thing happens at a time; what is next is decided by virtual time, and by the seed among
+ * equals. Whenever an actor calls the store or sleeps, others may go on.
+ *
+ *   world.c    time, scheduler, processes, the store that actors are given
+ *   master.c   masters: slots that run attempts, keeper, janitor
+ *   people.c   commands: ingest, retry, cancel, reprioritise, clear-dead, remove, one-shot janitor
+ *   v1.c       a version 1 worker and its janitor, with their unconditional writes
+ *   director.c what befalls them: kills, pauses, clock jumps, drains; then quiet, and the end
+ *   check.c    what the bucket truly holds, and the promises
+ *   planted.c  protocol bugs that must be found
+ *   main.c     seeds, replays, exhaustive runs
+ *
+ * All times are virtual milliseconds since the run's beginning unless a name says otherwise. */
 #ifndef BF_TESTS_SIM_SIM_H
 #define BF_TESTS_SIM_SIM_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
 #include "base/fiber.h"
-#include "janitor/janitor.h"
+#include "base/rng.h"
 #include "queue/attempt.h"
 #include "queue/candidates.h"
-#include "queue/view.h"
 #include "store/store_fault.h"
 #include "store/store_mem.h"
 
-#define SIM_JOBS_MAX 8
-#define SIM_HOSTS_MAX 5
-#define SIM_ACTORS_MAX 64
-#define SIM_CLAIMS_MAX 4096
-#define SIM_LATE_MAX 64
-#define SIM_TRACE 300 /* lines kept for a person */
+#define SIM_PREFIX "pdf/"
+#define SIM_EPOCH_MS 1780000000000LL /* wall time at virtual 0 */
+#define SIM_NEVER INT64_MAX
+#define SIM_JOBS 8
+#define SIM_PROCESSES 6
+#define SIM_ACTORS 4096
+#define SIM_STARTS 60 /* of a process: its host remembers so many incarnations */
+#define SIM_SLOTS 4   /* per master at most */
+#define SECONDS(n) ((int64_t)(n)*1000)
+#define MINUTES(n) ((int64_t)(n)*60 * 1000)
+#define HOURS(n) ((int64_t)(n)*60 * 60 * 1000)
 
 struct sim;
-struct sim_host;
+struct actor;
 
-struct sim_clock {
+/* ---- what a run is ---- */
+
+enum sim_once { /* exhaustive runs: one thing befalls the n-th call, nothing else does */
+    ONCE_NOTHING,
+    ONCE_CRASH_BEFORE,
+    ONCE_CRASH_AFTER,
+    ONCE_LOST_REQUEST,
+    ONCE_LOST_ANSWER,
+    ONCE_DELAYED,
+    ONCE_COUNT
+};
+
+struct sim_config {
+    uint64_t seed;
+    int conditional_delete; /* 1, 0; -1: by the seed */
+    int v1;                 /* the same */
+    bool trace;
+    int planted;
+    enum sim_once once;
+    uint64_t once_call;
+    int scenario; /* of exhaustive runs */
+};
+
+struct sim_result {
+    char violation[512]; /* "": none */
+    int64_t violation_ms;
+    uint64_t calls; /* store operations */
+    int64_t virtual_ms;
+    bool once_happened;
+};
+
+/* ---- hosts, processes, actors ---- */
+
+struct host {
     struct clock clock; /* first */
     struct sim *sim;
-    int64_t wall_skew_ms; /* of this host; jumps */
+    int64_t boot_offset_ms, wall_offset_ms;
 };
 
-/* What the world knows of a job, beside what the bucket holds. */
-enum sim_fate {
-    SIM_GOOD,
-    SIM_POISON,
-    SIM_BAD,
-    SIM_FLAKY,
-    SIM_FATE_COUNT
-};
-struct sim_job {
-    char hash[65];
-    enum sim_fate fate;
-    bool ingested;
-    bool touched;            /* a user changed it: counts may have been reset, runs repeated */
-    bool gone_ok;            /* a user removed or cleared it: it may be in no state */
-    int wishes;              /* results that may be accepted */
-    int results;             /* accepted so far */
-    int64_t hi;              /* highest count that a marker had */
-    int64_t result_since_ms; /* 0: none stands */
-    int64_t settled_ms;      /* when its last marker went; 0: it has one */
-    int64_t lock_changed_ms;
-    char lock_claim[33], lock_worker[64];
-    int starts;        /* conversions begun */
-    char lost[64][33]; /* claims whose lock was taken by another */
-    int lost_count;
-    char charged[64][33]; /* claims that were charged */
-    int charged_count;
+enum process_kind {
+    PROCESS_DIRECTOR,
+    PROCESS_MASTER,
+    PROCESS_PEOPLE,
+    PROCESS_V1
 };
 
-struct sim_actor {
+struct process {
     struct sim *sim;
-    struct sim_host *host;
-    int id;
-    char name[32];
-    struct fiber *fiber;
-    void (*run)(struct sim_actor *actor);
-    int64_t wake_ms;
-    bool dead; /* its host died: never resumed again */
-    struct queue queue;
-    struct claim *claim; /* in its hands; NULL: none */
-    int64_t claim_began_ms;
-    int slot;
-};
-
-struct sim_host {
-    struct sim *sim;
+    enum process_kind kind;
     int number;
-    struct sim_clock time;
-    struct rng_seeded rng;
-    bool alive;
-    bool v1;
-    int64_t paused_until_ms, restart_ms;
-    char worker[32];
-    char incarnations[64][33]; /* the last is the current one */
+    char name[12];
+    struct host host;
+    bool alive, dying;
+    unsigned starts;
+    int64_t restart_ms;   /* SIM_NEVER: not */
+    int64_t paused_until; /* nothing of it runs before */
+    bool immune;          /* no fault meets it */
+    char worker[40], incarnation[33];
+    char incarnations[64][33]; /* that the host remembers */
     size_t incarnation_count;
-    struct claim claims[16]; /* of its slots; idle ones have no id */
-    int slots;
+    void *self; /* its kind's own, one per start */
 };
 
-struct sim_options {
-    uint64_t seed;
-    bool conditional; /* DELETE honours If-Match; else it expires */
-    int jobs, hosts, slots;
-    int faults; /* 0: none, 1: some, 2: many */
-    bool crashes, pauses, jumps, users, removals, v1;
-    int64_t storm_ms; /* how long faults last */
-    int page_max;     /* of listings */
-    /* exhaustive: this one operation meets this fault, nothing else happens */
-    uint64_t at_call;
-    enum store_fault_kind at_kind;
-    bool trace; /* print every operation */
+/* The store that an actor is given: switches at every call, then passes on to the net. */
+struct sim_store {
+    struct store store; /* first */
+    struct actor *actor;
+    struct store *net;
 };
+
+struct grant_terms { /* what a presigned PUT is signed for */
+    char key[128];
+    enum store_cond cond;
+    char etag[STORE_ETAG_SIZE];
+    char claim[CLAIM_ID_SIZE];
+    int64_t expires_ms;
+};
+
+struct actor {
+    struct sim *sim;
+    struct process *process;
+    int id;
+    char name[16];
+    struct fiber *fiber;
+    void (*body)(struct actor *actor);
+    void *arg;
+    int64_t wake_ms;
+    bool asleep_lightly; /* sim_poke() wakes it */
+    bool gone;
+    struct rng_seeded rng;
+    struct sim_store *store;
+    /* The request under way. */
+    struct store_op *transit; /* it has been sent and has not arrived */
+    int64_t sent_ms;
+    bool abandoned;           /* its sender was killed: it arrives late or not at all */
+    struct grant_terms grant; /* of the last grant_write */
+    unsigned epoch;           /* counts attempts and commands: claims of earlier ones are over */
+    bool reset_wish;          /* the command under way is a retry with reset */
+    bool reconvert_wish, remove_wish, clear_wish;
+    bool heartbeat; /* planted.c: the request is a renewal */
+    bool is_v1, is_worker;
+};
+
+/* ---- jobs ---- */
+
+enum profile { /* what the document does to a converter */
+    PROFILE_GOOD,
+    PROFILE_FAILS_ONCE,
+    PROFILE_POISON,  /* fails always */
+    PROFILE_REFUSED, /* not convertible */
+    PROFILE_SLOW,    /* an hour, but good */
+    PROFILE_KILLER,  /* takes its master with it */
+    PROFILE_HANGS,   /* until a limit kills it */
+    PROFILE_TROUBLE, /* ends for reasons outside, uncharged */
+    PROFILE_COUNT
+};
+
+struct job {
+    char hash[65];
+    enum profile profile;
+    int starts; /* of a converter, for PROFILE_FAILS_ONCE and _TROUBLE */
+};
+
+struct truth; /* check.c */
 
 struct sim {
-    struct sim_options options;
+    struct sim_config config;
+    struct sim_result *result;
+    struct rng_seeded rng; /* of the world: scheduler and chances */
     int64_t now_ms;
-    struct sim_clock server;
-    struct rng_seeded rng;
     struct store_mem *mem;
-    struct store *inner;
+    struct store *bucket;
     struct store_fault_net *net;
-    struct keys keys;
-    struct sim_job jobs[SIM_JOBS_MAX];
-    struct sim_host hosts[SIM_HOSTS_MAX];
-    struct sim_actor *actors[SIM_ACTORS_MAX];
-    int actor_count;
-    struct sim_actor *current;
-    struct { /* DELETEs under way, and whose lock stood when they were sent */
-        uint64_t number;
-        char claim[33];
-    } late[SIM_LATE_MAX];
-    int late_count;
-    bool calm; /* faults are over */
-    bool crashed_once;
-    uint64_t steps;
-    char failure[512]; /* "": none */
-    char *trace[SIM_TRACE];
-    uint64_t trace_count;
+    struct host server;
+    struct queue_limits limits;
+    bool conditional_delete, embedded;
+    bool faults, ending; /* ending: the run is in its quiet part */
+    struct process processes[SIM_PROCESSES];
+    size_t process_count;
+    struct actor *actors[SIM_ACTORS];
+    size_t actor_count;
+    struct actor *living[SIM_ACTORS];
+    size_t living_count;
+    struct actor *current;
+    struct job jobs[SIM_JOBS];
+    size_t job_count;
+    bool finished;
+    struct truth *truth;
+    /* chances of this run, per 10 000 */
+    uint32_t slow_chance, pause_chance, kill_chance;
+    int64_t pause_max_ms;
+    int64_t landings[256]; /* when delayed requests arrive */
+    size_t landing_count;
+    bool storm;
+    bool with_v1;
+    int commands;
 };
 
-/* One run. false: sim->failure says what broke; the trace says how. */
-bool sim_run(struct sim *sim, const struct sim_options *options);
-void sim_release(struct sim *sim);
-void sim_print_trace(const struct sim *sim);
-
-void sim_log(struct sim *sim, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* A promise or rule is broken: the run ends. */
-void sim_fail(struct sim *sim, const char *fmt, ...) PRINTF_LIKE(2, 3);
-uint64_t sim_below(struct sim *sim, uint64_t limit);
-/* Sets the running actor aside for so long. */
+/* world.c */
+void sim_run(const struct sim_config *config, struct sim_result *result_r);
+struct process *sim_process_add(struct sim *sim, enum process_kind kind, int number);
+void sim_process_start(struct process *process);
+void sim_process_kill(struct process *process, int64_t restart_in_ms);
+struct actor *sim_actor_add(struct process *process, const char *name,
+                            void (*body)(struct actor *actor), void *arg);
+/* Inside an actor: sets it aside until then. */
+void sim_sleep_until(struct sim *sim, int64_t until_ms);
 void sim_sleep(struct sim *sim, int64_t ms);
-struct sim_job *sim_job_of(struct sim *sim, const char *key);
+/* Like sim_sleep_until(); ends early at sim_poke(). */
+void sim_doze_until(struct sim *sim, int64_t until_ms);
+void sim_poke(struct actor *actor);
+/* A queue of this actor. */
+void sim_queue_init(struct actor *actor, struct queue *queue);
+/* Never comes back: the process of the running actor is dead. */
+void sim_die_here(struct actor *actor, int64_t restart_in_ms);
+bool sim_chance(struct sim *sim, uint32_t per_10000);
+int64_t sim_below(struct sim *sim, int64_t limit);
+/* From 1 to max, small ones as likely as large ones. */
+int64_t sim_any_size(struct sim *sim, int64_t max);
+int64_t sim_boot_ms(const struct process *process);
+void sim_say(struct sim *sim, const struct actor *actor, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void sim_violation(struct sim *sim, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void sim_describe_key(const char *key, char *text_r, size_t size);
 
-/* actors.c */
-struct sim_actor *sim_actor_add(struct sim *sim, struct sim_host *host, const char *kind,
-                                void (*run)(struct sim_actor *actor));
-void sim_host_start(struct sim_host *host);
-void sim_user(struct sim_actor *actor);
-void sim_ingest(struct sim_actor *actor);
-/* v1.c: a peer of version 1, its exact writes. */
-void sim_v1_worker(struct sim_actor *actor);
-void sim_v1_janitor(struct sim_actor *actor);
+/* master.c */
+void master_start(struct process *process);
+void master_drain(struct process *process, bool on);
+/* Is this claim in the hands of a living slot? */
+bool master_holds(const struct process *process, const char *claim);
+struct slot;
+
+/* people.c, v1.c, director.c */
+void people_start(struct process *process);
+void v1_start(struct process *process);
+void director_start(struct process *process);
 
 /* check.c */
-void sim_check_sent(struct sim *sim, const struct store_op *op);
-/* `call` will land later, if ever. */
-void sim_check_delayed(struct sim *sim, const struct store_fault_call *call);
-void sim_check_landed(struct sim *sim, const struct store_fault_call *call);
-void sim_check_start(struct sim *sim, struct sim_actor *actor, const struct claim *claim);
-/* At the end: did no document run more often than it may? */
-void sim_check_runs(struct sim *sim);
-/* Is every job where it belongs, with nothing left over? */
-bool sim_settled(struct sim *sim);
+struct truth *truth_create(struct sim *sim);
+void truth_destroy(struct truth *truth);
+void check_sent(struct sim *sim, struct actor *actor, const struct store_op *op);
+void check_effect(struct sim *sim, const struct store_fault_call *call);
+void check_start(struct sim *sim, struct actor *actor, const struct claim *claim);
+void check_attempt_failed(struct sim *sim, const char *claim_id, bool failed);
+/* A word of the user about a job: it began, it ended (`done`: as wished; else nothing can be said).
+ */
+enum word {
+    WORD_INGEST,
+    WORD_RETRY,
+    WORD_RECONVERT,
+    WORD_REMOVE,
+    WORD_CLEAR
+};
+void check_word_begins(struct sim *sim, const char *hash, enum word word);
+void check_word_ends(struct sim *sim, const char *hash, enum word word, enum queue_result result);
+/* Settled as a run must end; else what is missing. */
+bool check_settled(struct sim *sim, char *text_r, size_t size);
+bool check_raw(struct sim *sim, const char *hash);
+void check_waiting(struct sim *sim);
+
+/* planted.c */
+int planted_count(void);
+const char *planted_name(int bug);
+int planted_conditional(int bug); /* which kind of store shows it: 1, 0; -1: both */
+void planted_setup(struct sim *sim, struct actor *actor, struct queue *queue);
+/* true: answered here, the request is not sent. */
+bool planted_before(struct actor *actor, struct store_op *op);
+void planted_after(struct actor *actor, struct store_op *op);
 
 #endif

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The short run of the simulator: every operation failing once, fixed seeds, and a few fresh ones.
+# The short run of the simulator: fixed seeds, a few fresh ones, one fault at each call of two
+# scenarios, and every planted bug.
 set -eu
 sim=${SIM:-tests/sim/sim}
-"$sim" --exhaustive
-"$sim" --first 1 --count 150
-fresh=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
-echo "fresh seeds from $fresh"
-"$sim" --first "$fresh" --count 50
+"$sim" --seeds 600
+"$sim" --seeds 100 --fresh
+"$sim" --exhaustive --scenarios 2
+"$sim" --planted --seeds 4000

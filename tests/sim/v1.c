@@ -1,18 +1,18 @@
-/* A peer of version 1: its worker and its janitor with their exact writes, the unconditional ones
- * included. It trusts its clock, overwrites results, and deletes whosever marker and lock there is.
- */
+/* See sim.h: a version 1 worker and its janitor, with their exact writes, the unconditional ones
+ * included. They trust their clock, overwrite results, and delete whosever marker and lock there
+ * is. */
+#include "sim.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
-#include "queue/scan.h"
-#include "sim.h"
 
-#define STALE_MS (15 * 60 * 1000)
+#define MAX_RETRIES 3
 
-static enum store_status put(struct sim_actor *actor, const char *key, enum store_cond cond,
+static enum store_status put(struct actor *actor, const char *key, enum store_cond cond,
                              const char *body)
 {
     struct store_op op;
@@ -22,31 +22,33 @@ static enum store_status put(struct sim_actor *actor, const char *key, enum stor
     op.cond = cond;
     op.body = body;
     op.body_len = strlen(body);
-    status = store_do(actor->queue.store, &op);
+    status = store_do(&actor->store->store, &op);
     store_op_release(&op);
     return status;
 }
 
-static void delete (struct sim_actor *actor, const char *key)
+static void discard(struct actor *actor, const char *key)
 {
     struct store_op op;
 
     store_op_init(&op, STORE_DELETE, key);
-    (void)!store_do(actor->queue.store, &op);
+    store_run(&actor->store->store, &op, 1);
     store_op_release(&op);
 }
 
-/* The caller frees; NULL: not there. */
-static char *get(struct sim_actor *actor, const char *key)
+/* OK, NOT_FOUND or trouble; *text_r is the caller's. */
+static enum store_status get(struct actor *actor, const char *key, char **text_r)
 {
     struct store_op op;
-    char *text = NULL;
+    enum store_status status;
 
+    *text_r = NULL;
     store_op_init(&op, STORE_GET, key);
-    if (store_do(actor->queue.store, &op) == STORE_OK)
-        text = mem_strndup(buf_text(&op.data), op.data.len);
+    status = store_do(&actor->store->store, &op);
+    if (status == STORE_OK)
+        *text_r = mem_strndup(buf_text(&op.data), op.data.len);
     store_op_release(&op);
-    return text;
+    return status;
 }
 
 static int64_t number_in(const char *text, const char *name)
@@ -61,151 +63,193 @@ static int64_t number_in(const char *text, const char *name)
     return value;
 }
 
-static int64_t wall(struct sim_actor *actor)
+static int64_t wall(struct actor *actor)
 {
-    return clock_wall_ms(&actor->host->time.clock);
+    return clock_wall_ms(&actor->process->host.clock);
 }
 
-static char *lock_body(struct sim_actor *actor, int64_t started, int64_t retries)
+struct v1_job {
+    struct actor *actor;
+    struct job *job;
+    enum tier tier;
+    int64_t started, retries;
+    char todo[KEY_SIZE], lock[KEY_SIZE], failed[KEY_SIZE], dead[KEY_SIZE], out[KEY_SIZE];
+};
+
+static void name_keys(struct v1_job *j)
 {
-    return mem_printf("{\"worker\": \"%s\", \"started\": %lld, \"last_heartbeat\": %lld, "
-                      "\"priority\": \"3_normal\", \"retries\": %lld}",
-                      actor->host->worker, (long long)started, (long long)wall(actor),
-                      (long long)retries);
+    struct keys keys;
+
+    keys_init(&keys, SIM_PREFIX);
+    key_todo(&keys, j->tier, j->job->hash, j->todo);
+    key_lock(&keys, j->job->hash, j->lock);
+    key_failed(&keys, j->job->hash, j->failed);
+    key_dead(&keys, j->job->hash, j->dead);
+    key_out(&keys, j->job->hash, j->out);
 }
 
-/* GET, compare `worker`, PUT: unconditional. */
-static void heartbeat(struct sim_actor *actor, const char *key, int64_t started, int64_t retries)
+static enum store_status put_lock(struct v1_job *j, enum store_cond cond)
 {
-    char *text = get(actor, key), *body;
+    char *body = mem_printf("{\"worker\": \"%s\", \"started\": %lld, \"last_heartbeat\": %lld, "
+                            "\"priority\": \"%s\", \"retries\": %lld}",
+                            j->actor->process->worker, (long long)j->started,
+                            (long long)wall(j->actor), tier_name(j->tier), (long long)j->retries);
+    enum store_status status = put(j->actor, j->lock, cond, body);
+
+    free(body);
+    return status;
+}
+
+/* GET, compare `worker`, PUT. */
+static void heartbeat(struct v1_job *j)
+{
     struct record_lock lock;
+    char *text;
 
-    if (text != NULL && record_lock_read(text, strlen(text), &lock) == RECORD_OK) {
-        if (lock.worker != NULL && strcmp(lock.worker, actor->host->worker) == 0) {
-            body = lock_body(actor, started, retries);
-            (void)!put(actor, key, STORE_ALWAYS, body);
-            free(body);
-        }
+    if (get(j->actor, j->lock, &text) == STORE_OK &&
+        record_lock_read(text, strlen(text), &lock) == RECORD_OK) {
+        if (lock.worker != NULL && strcmp(lock.worker, j->actor->process->worker) == 0)
+            (void)!put_lock(j, STORE_ALWAYS);
         record_lock_release(&lock);
     }
     free(text);
 }
 
-static void v1_job(struct sim_actor *actor, struct sim_job *job)
+static void bury(struct v1_job *j, int64_t retries)
 {
-    struct sim *sim = actor->sim;
-    char marker[KEY_SIZE], lock[KEY_SIZE], failed[KEY_SIZE], dead[KEY_SIZE], out[KEY_SIZE];
-    int64_t started = wall(actor), retries, end;
-    char *body, *text;
+    char *body = mem_printf("{\"error\": \"x\", \"moved_to_dead_at\": \"2026-06-01T00:00:00Z\", "
+                            "\"total_retries\": %lld, \"reason\": \"exceeded_max_retries\"}",
+                            (long long)retries);
 
-    key_todo(&sim->keys, TIER_NORMAL, job->hash, marker);
-    key_lock(&sim->keys, job->hash, lock);
-    key_failed(&sim->keys, job->hash, failed);
-    key_dead(&sim->keys, job->hash, dead);
-    key_out(&sim->keys, job->hash, out);
-    body = lock_body(actor, started, 0);
-    if (put(actor, lock, STORE_IF_ABSENT, body) != STORE_OK) {
-        free(body);
+    if (put(j->actor, j->dead, STORE_ALWAYS, body) == STORE_OK) {
+        discard(j->actor, j->todo);
+        discard(j->actor, j->failed);
+    }
+    free(body);
+}
+
+static void fail(struct v1_job *j)
+{
+    char *body =
+        mem_printf("{\"error\": \"x\", \"worker\": \"%s\", \"failed_at\": "
+                   "\"2026-06-01T00:00:00Z\", \"timestamp\": %lld, \"retries\": %lld}",
+                   j->actor->process->worker, (long long)wall(j->actor), (long long)j->retries);
+
+    if (put(j->actor, j->failed, STORE_ALWAYS, body) == STORE_OK)
+        discard(j->actor, j->lock);
+    free(body);
+}
+
+static void convert(struct v1_job *j)
+{
+    struct actor *actor = j->actor;
+    struct sim *sim = actor->sim;
+    bool good = j->job->profile == PROFILE_GOOD || j->job->profile == PROFILE_SLOW ||
+                (j->job->profile == PROFILE_FAILS_ONCE && sim_chance(sim, 5000));
+    int64_t end = sim->now_ms + sim_any_size(sim, MINUTES(12));
+    char *text;
+
+    j->started = wall(actor);
+    if (put_lock(j, STORE_IF_ABSENT) != STORE_OK)
         return;
-    }
-    free(body);
-    text = get(actor, marker);
-    retries = number_in(text, "retries");
+    if (get(actor, j->todo, &text) == STORE_OK)
+        j->retries = number_in(text, "retries");
     free(text);
-    body = lock_body(actor, started, retries);
-    (void)!put(actor, lock, STORE_ALWAYS, body);
-    free(body);
-    end = sim->now_ms + (int64_t)sim_below(sim, 10 * 60 * 1000);
+    (void)!put_lock(j, STORE_ALWAYS);
     while (sim->now_ms < end) {
-        sim_sleep(sim, 60 * 1000);
-        heartbeat(actor, lock, started, retries);
+        sim_sleep(sim, MINUTES(1));
+        heartbeat(j);
     }
-    if (job->fate == SIM_GOOD || (job->fate == SIM_FLAKY && sim_below(sim, 2) == 0)) {
-        (void)!put(actor, out, STORE_ALWAYS, "result of version 1");
-        delete (actor, marker);
-        delete (actor, lock);
-        delete (actor, failed);
-    } else if (retries >= 3) {
-        (void)!put(
-            actor, dead, STORE_ALWAYS,
-            "{\"error\": \"x\", \"total_retries\": 3, \"reason\": \"exceeded_max_retries\"}");
-        delete (actor, failed);
-        delete (actor, marker); /* and keeps its lock */
+    if (good) {
+        if (put(actor, j->out, STORE_ALWAYS, "result of version 1") != STORE_OK)
+            return;
+        discard(actor, j->todo);
+        discard(actor, j->lock);
+        discard(actor, j->failed);
+    } else if (j->retries >= MAX_RETRIES) {
+        bury(j, j->retries); /* and its lock stays */
     } else {
-        body = mem_printf("{\"error\": \"x\", \"worker\": \"%s\", \"timestamp\": %lld, "
-                          "\"retries\": %lld}",
-                          actor->host->worker, (long long)wall(actor), (long long)retries);
-        (void)!put(actor, failed, STORE_ALWAYS, body);
-        free(body);
-        delete (actor, lock);
+        fail(j);
     }
 }
 
-void sim_v1_worker(struct sim_actor *actor)
+static void worker_body(struct actor *actor)
 {
     struct sim *sim = actor->sim;
 
     for (;;) {
-        struct sim_job *job = &sim->jobs[sim_below(sim, (uint64_t)sim->options.jobs)];
-        char marker[KEY_SIZE], dead[KEY_SIZE];
+        struct v1_job j = {.actor = actor,
+                           .job = &sim->jobs[sim_below(sim, (int64_t)sim->job_count)],
+                           .tier = sim_chance(sim, 7000) ? TIER_NORMAL
+                                                         : (enum tier)sim_below(sim, TIER_COUNT)};
         char *there, *buried;
 
-        sim_sleep(sim, 5000 + (int64_t)sim_below(sim, 60000));
-        if (sim->calm)
-            return;
-        there = get(actor, key_todo(&sim->keys, TIER_NORMAL, job->hash, marker));
-        buried = get(actor, key_dead(&sim->keys, job->hash, dead));
-        if (there != NULL && buried == NULL)
-            v1_job(actor, job);
+        sim_sleep(sim, SECONDS(5) + sim_below(sim, SECONDS(60)));
+        name_keys(&j);
+        if (get(actor, j.todo, &there) == STORE_OK &&
+            get(actor, j.dead, &buried) == STORE_NOT_FOUND)
+            convert(&j);
         free(there);
-        free(buried);
     }
 }
 
-static void requeue(struct sim_actor *actor, const char *hash, int64_t retries, const char *gone,
-                    const char *why)
+/* Raises the count and queues again, or buries; then what led here goes. */
+static void requeue(struct v1_job *j, int64_t retries, const char *gone, const char *why)
 {
-    struct sim *sim = actor->sim;
-    char key[KEY_SIZE];
     char *body;
 
-    if (retries > 3) {
-        body = mem_printf("{\"error\": \"x\", \"total_retries\": %lld, "
-                          "\"reason\": \"exceeded_max_retries\"}",
-                          (long long)retries);
-        (void)!put(actor, key_dead(&sim->keys, hash, key), STORE_ALWAYS, body);
-        delete (actor, key_failed(&sim->keys, hash, key));
-        delete (actor, gone);
-        delete (actor, key_todo(&sim->keys, TIER_NORMAL, hash, key));
-    } else {
-        body = mem_printf("{\"retries\": %lld, \"queued_at\": %lld, \"recovered_from\": \"%s\"}",
-                          (long long)retries, (long long)wall(actor), why);
-        (void)!put(actor, key_todo(&sim->keys, TIER_NORMAL, hash, key), STORE_ALWAYS, body);
-        delete (actor, gone);
+    if (retries > MAX_RETRIES) {
+        bury(j, retries);
+        discard(j->actor, gone);
+        return;
     }
+    body = mem_printf("{\"retries\": %lld, \"queued_at\": %lld, \"recovered_from\": \"%s\"}",
+                      (long long)retries, (long long)wall(j->actor), why);
+    if (put(j->actor, j->todo, STORE_ALWAYS, body) == STORE_OK)
+        discard(j->actor, gone);
     free(body);
 }
 
-void sim_v1_janitor(struct sim_actor *actor)
+static void look_at(struct v1_job *j)
+{
+    int64_t stale = j->actor->sim->limits.stale_ms;
+    struct record_lock lock;
+    char *text;
+
+    if (get(j->actor, j->lock, &text) == STORE_OK &&
+        record_lock_read(text, strlen(text), &lock) == RECORD_OK) {
+        if (wall(j->actor) - lock.last_heartbeat > stale) {
+            j->tier = lock.tier;
+            name_keys(j);
+            requeue(j, lock.retries + 1, j->lock, "stale_processing");
+        }
+        record_lock_release(&lock);
+    }
+    free(text);
+    j->tier = TIER_NORMAL;
+    name_keys(j);
+    if (get(j->actor, j->failed, &text) == STORE_OK)
+        requeue(j, number_in(text, "retries") + 1, j->failed, "failed_queue");
+    free(text);
+}
+
+static void janitor_body(struct actor *actor)
 {
     struct sim *sim = actor->sim;
 
     for (;;) {
-        sim_sleep(sim, 5 * 60 * 1000);
-        if (sim->calm)
-            return;
-        for (int i = 0; i < sim->options.jobs; i++) {
-            const char *hash = sim->jobs[i].hash;
-            char lock[KEY_SIZE], failed[KEY_SIZE];
-            char *text = get(actor, key_lock(&sim->keys, hash, lock));
+        sim_sleep(sim, MINUTES(3));
+        for (size_t i = 0; i < sim->job_count; i++) {
+            struct v1_job j = {.actor = actor, .job = &sim->jobs[i], .tier = TIER_NORMAL};
 
-            if (text != NULL && wall(actor) - number_in(text, "last_heartbeat") > STALE_MS)
-                requeue(actor, hash, number_in(text, "retries") + 1, lock, "stale_processing");
-            free(text);
-            text = get(actor, key_failed(&sim->keys, hash, failed));
-            if (text != NULL)
-                requeue(actor, hash, number_in(text, "retries") + 1, failed, "failed_queue");
-            free(text);
+            name_keys(&j);
+            look_at(&j);
         }
     }
+}
+
+void v1_start(struct process *process)
+{
+    sim_actor_add(process, "worker", worker_body, NULL)->is_v1 = true;
+    sim_actor_add(process, "janitor", janitor_body, NULL)->is_v1 = true;
 }
