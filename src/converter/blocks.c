@@ -85,12 +85,32 @@ struct line_look {
     char text[400];
     size_t len;
     struct marker marker;
+    bool contents; /* an entry of a table of contents: dots or a gap, and a page number */
 };
+
+static bool is_contents_entry(const struct line *l, const char *text, size_t len)
+{
+    size_t n = len;
+    const char *dots;
+
+    while (n > 0 && (isdigit((unsigned char)text[n - 1]) || strchr("ivxlc", text[n - 1]) != NULL)) {
+        n--;
+    }
+    if (n == len || len - n > 6 || n == 0) {
+        return false;
+    }
+    dots = strstr(text, "...");
+    if (dots == NULL) {
+        dots = strstr(text, ". . .");
+    }
+    return dots != NULL || (l->gapped && text[n - 1] == ' ' && isdigit((unsigned char)text[n]));
+}
 
 static void look_at(const struct page *page, const struct line *l, struct line_look *look)
 {
     look->len = line_text(page, l, look->text, sizeof look->text);
     look->marker = marker_parse(look->text, look->len);
+    look->contents = is_contents_entry(l, look->text, look->len);
 }
 
 /* State of the block that is being filled. */
@@ -129,7 +149,7 @@ static bool splits(const struct page *page, const struct leaf *leaf, const struc
     if (span_overlap(prev->box.x0, prev->box.x1, next->box.x0, next->box.x1) < 0) {
         return true;
     }
-    if (look->marker.kind == MARKER_BULLET) {
+    if (look->marker.kind == MARKER_BULLET || open->last.contents) {
         return true;
     }
     if (look->marker.kind != MARKER_NONE && look->marker.kind != MARKER_SECTION) {

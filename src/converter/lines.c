@@ -101,7 +101,7 @@ static float run_word_gap(const struct page *page, uint32_t first, uint32_t end)
         const struct glyph *a = &page->glyphs.at[i - 1], *b = &page->glyphs.at[i];
         if (is_blank(a) || is_blank(b)) {
             blanks = true;
-        } else {
+        } else if (a->ucs != '.' || b->ucs != '.') { /* leaders are set wide on purpose */
             gaps[n++] = b->box.x0 - a->box.x1;
         }
     }

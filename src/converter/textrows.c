@@ -341,7 +341,7 @@ static bool word_is_leader(const struct page *page, const struct word *w)
  */
 static bool toc_like(const struct page *page, const struct textrows *rows, const struct gaps *gaps)
 {
-    long last = -1;
+    long first = -1, last = -1;
     uint32_t rising = 0, n = 0, words = 0;
 
     for (uint32_t i = 0; i < rows->n; i++) {
@@ -364,9 +364,10 @@ static bool toc_like(const struct page *page, const struct textrows *rows, const
             n++;
             rising += value >= last;
             last = value;
+            first = first < 0 ? value : first;
         }
     }
-    return n > 2 && rising == n && words > 3 * rows->n;
+    return n > 2 && rising == n && (words > 3 * rows->n || last - first <= 6 * (long)n);
 }
 
 void textrows_measure(const struct page *page, const struct textrows *rows, const struct gaps *gaps,
