@@ -15,13 +15,16 @@ case $BLOBFORGE_HASH in *[01]) kill -SEGV $$ ;; *2) exit 65 ;; *3) exit 75 ;; es
 use mixed.sh
 start daemon -n 6 --until-empty -o recycle_jobs=5
 wait_until 20 "ready" logged daemon " ready "
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; } # quicker than pgrep
 one_round() {
-    local workers=() pick
-    mapfile -t workers < <(pgrep -P "$master" || true)
-    if [[ ${#workers[@]} -gt 0 ]]; then
-        pick=${workers[RANDOM % ${#workers[@]}]}
-        # Idle ones are spared: a worker that dies without a job is the breaker's business.
-        if pgrep -P "$pick" >/dev/null; then kill -KILL "$pick" 2>/dev/null || true; fi
+    local workers=() busy=() worker
+    read -ra workers <<<"$(children "$master")"
+    # Idle ones are spared: a worker that dies without a job is the breaker's business.
+    for worker in "${workers[@]}"; do
+        if [[ -n $(children "$worker") ]]; then busy+=("$worker"); fi
+    done
+    if [[ ${#busy[@]} -gt 0 && $((RANDOM % 3)) -eq 0 ]]; then
+        kill -KILL "${busy[RANDOM % ${#busy[@]}]}" 2>/dev/null || true
     fi
     case $((RANDOM % 8)) in
     0) kill -HUP "$master" ;;
