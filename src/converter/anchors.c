@@ -4,6 +4,7 @@
  * number behind the second of its kind.
  */
 #include "anchors.h"
+#include "document.h"
 #include "roles.h"
 #include "utf8.h"
 
@@ -48,35 +49,47 @@ static uint32_t slug_add(struct anchors *a, const char *text, size_t len)
 
 void anchors_add_page(struct anchors *anchors, const struct page *page)
 {
-    char text[600];
+    char text[600], key[600];
 
     for (uint32_t i = 0; i < page->blocks.n && anchors->at.n < 20000; i++) {
         const struct block *b = &page->blocks.at[i];
         if (b->kind == BLOCK_TEXT && b->role == ROLE_HEADING) {
             size_t len = block_text(page, b, text, sizeof text);
             uint32_t slug = slug_add(anchors, text, len);
-            *ARRAY_ADD(anchors->at) = (struct anchor){page->number, b->box.y0, slug};
+            struct anchor a = {page->number, b->box.y0, slug, anchors->text.n};
+            len = match_key(key, sizeof key, text, len);
+            for (size_t k = 0; k <= len; k++) {
+                *ARRAY_ADD(anchors->text) = key[k];
+            }
+            *ARRAY_ADD(anchors->at) = a;
         }
     }
 }
 
-const char *anchors_find(const struct anchors *anchors, uint32_t page, float y)
+const char *anchors_find(const struct anchors *anchors, uint32_t page, float y, const char *line)
 {
-    const struct anchor *best = NULL;
+    const struct anchor *best = NULL, *named = NULL;
+    size_t longest = 2;
+    bool placed = false;
 
     for (uint32_t i = 0; i < anchors->at.n; i++) {
         const struct anchor *a = &anchors->at.at[i];
+        size_t len;
         if (a->page < page) {
             continue;
         }
         if (a->page > page) {
             break;
         }
-        best = a;
-        if (a->y > y - 24) {
-            break;
+        len = strlen(anchors->text.at + a->key);
+        if (len > longest && strstr(line, anchors->text.at + a->key) != NULL) {
+            named = a;
+            longest = len;
         }
+        best = placed ? best : a;
+        placed = placed || a->y > y - 24;
     }
+    best = named != NULL ? named : best;
     return best != NULL ? anchors->text.at + best->slug : NULL;
 }
 

@@ -5,6 +5,8 @@
  * the text stands without it.
  */
 #include "prose.h"
+#include "document.h"
+#include "runs.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -73,9 +75,10 @@ static bool hyphen_goes(const struct prose *p, const char *next, size_t next_len
     return true;
 }
 
-static uint32_t address_of(struct prose *p, const struct page *page, uint32_t link,
-                           const struct anchors *anchors)
+static uint32_t address_of(struct prose *p, const struct page *page, const struct line *line,
+                           uint32_t link, const struct anchors *anchors)
 {
+    char text[600], key[600] = "";
     const struct link *l;
     const char *slug;
     uint32_t at = p->links.n;
@@ -89,7 +92,11 @@ static uint32_t address_of(struct prose *p, const struct page *page, uint32_t li
         bytes_add(&p->links, uri, strlen(uri) + 1);
         return at;
     }
-    slug = l->page >= 0 && anchors != NULL ? anchors_find(anchors, (uint32_t)l->page, l->y) : NULL;
+    if (anchors == NULL || l->page < 0) {
+        return NONE;
+    }
+    (void)match_key(key, sizeof key, text, line_text(page, line, text, sizeof text));
+    slug = anchors_find(anchors, (uint32_t)l->page, l->y, key);
     if (slug == NULL) {
         return NONE;
     }
@@ -157,7 +164,7 @@ void prose_add_line(struct prose *prose, const struct page *page, const struct l
         from = prose->text.n;
         bytes_add(&prose->text, text, r->len);
         link = r->style & STYLE_NOTE ? note_label(prose, page, text, r->len)
-                                     : address_of(prose, page, r->link, anchors);
+                                     : address_of(prose, page, line, r->link, anchors);
         span_add(prose, from, prose->text.n, r->style, link);
     }
 }
