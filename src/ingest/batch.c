@@ -11,14 +11,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "ingest/absent.h"
 #include "ingest/describe.h"
 #include "queue/view.h"
 
 /* How long a DELETE of a raw object that came out wrong may still take effect. */
 #define TAKE_BACK_MS 60000
-
-_Static_assert(BATCH_MAX <= ABSENT_MAX, "a batch is looked up at once");
 
 struct slot {
     struct file *file; /* NULL: it has its outcome */
@@ -126,53 +123,29 @@ static void look_at_one(struct run *run, struct slot *slot)
     free(error);
 }
 
-/* Sets JOB_UNKNOWN where a quick look shows that there is nothing, and returns how many it left to
- * be asked about: they come first in `asked`. */
-static size_t look_quickly(struct run *run, struct slot *slots, size_t count, struct slot **asked)
-{
-    char hashes[BATCH_MAX][65];
-    bool absent[BATCH_MAX] = {false};
-    size_t left = 0;
-
-    for (size_t i = 0; i < count; i++)
-        memcpy(hashes[i], slots[i].hash, sizeof(hashes[i]));
-    if (!run->mostly_known && absent_helps(run->queue))
-        absent_find(run->queue, (const char(*)[65])hashes, count, absent);
-    for (size_t i = 0; i < count; i++) {
-        slots[i].state = JOB_UNKNOWN;
-        if (!absent[i])
-            asked[left++] = &slots[i];
-    }
-    return left;
-}
-
 /* Fills in the states. What the store gave no answer about has its outcome. */
 static void look_up(struct run *run, struct slot *slots, size_t count)
 {
-    struct slot *asked[BATCH_MAX];
     char hashes[BATCH_MAX][65];
     enum job_state states[BATCH_MAX];
-    size_t left = look_quickly(run, slots, count, asked), known = 0;
     char *error = NULL;
     enum queue_result result;
 
-    for (size_t i = 0; i < left; i++)
-        memcpy(hashes[i], asked[i]->hash, sizeof(hashes[i]));
-    result = view_states(run->queue, (const char(*)[65])hashes, left, states, &error);
-    for (size_t i = 0; i < left; i++) {
+    for (size_t i = 0; i < count; i++)
+        memcpy(hashes[i], slots[i].hash, sizeof(hashes[i]));
+    result = view_states(run->queue, (const char(*)[65])hashes, count, states, &error);
+    for (size_t i = 0; i < count; i++) {
         if (result == QUEUE_OK) {
-            asked[i]->state = states[i];
+            slots[i].state = states[i];
         } else if (result == QUEUE_DAMAGED) {
-            look_at_one(run, asked[i]);
+            look_at_one(run, &slots[i]);
         } else {
-            run_report_store_error(run, asked[i]->file, mem_strdup(error));
-            asked[i]->file = NULL;
+            run_report_store_error(run, slots[i].file, mem_strdup(error));
+            slots[i].file = NULL;
         }
-        known += asked[i]->state != JOB_UNKNOWN;
     }
     if (result != QUEUE_OK && result != QUEUE_DAMAGED)
         run_store_failed(run, result, error);
-    run->mostly_known = known * 2 > count;
     free(error);
 }
 

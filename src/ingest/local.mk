@@ -1,6 +1,5 @@
 # Ingest: files and trees become jobs.
 libblobforge_a_SOURCES += \
-	src/ingest/absent.c src/ingest/absent.h \
 	src/ingest/batch.c src/ingest/run.h \
 	src/ingest/crew.c src/ingest/crew.h \
 	src/ingest/describe.c src/ingest/describe.h \

@@ -22,7 +22,6 @@ struct run {
     struct seen seen;
     struct file *deferred; /* twins of a file in the same batch: they go with the next one */
     struct ingest_progress progress;
-    bool mostly_known; /* the last batch was: the quick look for what is new is not worth it */
     int store_failures, flush_failures;
     /* Why the run ends early; QUEUE_OK: it does not. */
     enum queue_result verdict;

@@ -22,5 +22,6 @@ queue_sources = \
 	src/queue/sight.c src/queue/sight.h \
 	src/queue/step.c src/queue/step.h \
 	src/queue/tier.c src/queue/tier.h \
-	src/queue/view.c src/queue/view.h
+	src/queue/view.c src/queue/view.h \
+	src/queue/view_look.h src/queue/view_states.c
 libblobforge_a_SOURCES += $(queue_sources)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "queue/scan.h"
 #include "queue/step.h"
+#include "queue/view_look.h"
 
 static const char *const state_names[JOB_STATE_COUNT] = {"todo", "processing", "failed", "dead",
                                                          "done", "raw",        "unknown"};
@@ -28,8 +29,7 @@ bool job_state_parse(const char *text, enum job_state *state_r)
     return false;
 }
 
-/* The order of precedence, from what is there. `over_*`: the marker stands although it is there. */
-static enum job_state state_of(unsigned has, bool over_result, bool over_dead)
+enum job_state view_state_of(unsigned has, bool over_result, bool over_dead)
 {
     if ((has & SCAN_BIT(SCAN_OUT)) != 0 && !over_result)
         return JOB_DONE;
@@ -133,20 +133,17 @@ static void read_place(struct queue *queue, struct job_view *view, enum scan_pla
     read_marker(view, (enum tier)place, op);
 }
 
-/* One read per place: a GET, or a HEAD of what is large. */
-static void job_ops(struct queue *queue, const char *hash, struct store_op *ops,
-                    char (*keys)[KEY_SIZE])
+void view_look_init(struct queue *queue, const char *hash, enum scan_place place,
+                    struct store_op *op, char key[static KEY_SIZE])
 {
-    for (unsigned place = 0; place < SCAN_COUNT; place++) {
-        bool large = place == SCAN_OUT || place == SCAN_RAW;
+    bool large = place == SCAN_OUT || place == SCAN_RAW;
 
-        scan_key(&queue->keys, (enum scan_place)place, hash, keys[place]);
-        if (place == SCAN_OUT)
-            key_out(&queue->keys, hash, keys[place]);
-        else if (place == SCAN_RAW)
-            key_raw(&queue->keys, hash, keys[place]);
-        store_op_init(&ops[place], large ? STORE_HEAD : STORE_GET, keys[place]);
-    }
+    scan_key(&queue->keys, place, hash, key);
+    if (place == SCAN_OUT)
+        key_out(&queue->keys, hash, key);
+    else if (place == SCAN_RAW)
+        key_raw(&queue->keys, hash, key);
+    store_op_init(op, large ? STORE_HEAD : STORE_GET, key);
 }
 
 enum queue_result view_job(struct queue *queue, const char *hash, struct job_view *view_r,
@@ -163,7 +160,8 @@ enum queue_result view_job(struct queue *queue, const char *hash, struct job_vie
     view_r->state = JOB_UNKNOWN;
     view_r->tier = TIER_DEFAULT;
     view_r->size_bytes = view_r->result_bytes = -1;
-    job_ops(queue, hash, ops, keys);
+    for (unsigned place = 0; place < SCAN_COUNT; place++)
+        view_look_init(queue, hash, (enum scan_place)place, &ops[place], keys[place]);
     result = step_read(queue, NULL, ops, SCAN_COUNT, error_r);
     for (unsigned place = 0; place < SCAN_COUNT; place++) {
         if (result == QUEUE_OK && ops[place].status == STORE_OK) {
@@ -175,7 +173,7 @@ enum queue_result view_job(struct queue *queue, const char *hash, struct job_vie
         bool over_result = record_todo_over_result(&view_r->todo, ops[SCAN_OUT].etag_r);
         bool over_dead = record_todo_over_dead(&view_r->todo, ops[SCAN_DEAD].etag_r);
 
-        view_r->state = state_of(has, over_result, over_dead);
+        view_r->state = view_state_of(has, over_result, over_dead);
         if (!view_r->tier_known && view_r->has_failed && view_r->failed.tier_known)
             view_r->tier = view_r->failed.tier;
     }
@@ -198,12 +196,9 @@ void job_view_release(struct job_view *view)
     memset(view, 0, sizeof(*view));
 }
 
-/* ---- many jobs ---- */
+/* ---- listings ---- */
 
-#define STATES_BATCH 32 /* hashes asked about at once: about three hundred requests under way */
-
-/* Does the marker override what has `etag`? Of an empty or damaged marker: no. */
-static bool marker_over(const struct store_op *op, const char *etag, bool dead)
+bool view_marker_over(const struct store_op *op, const char *etag, bool dead)
 {
     struct record_todo todo;
     bool over = false;
@@ -215,56 +210,6 @@ static bool marker_over(const struct store_op *op, const char *etag, bool dead)
     }
     return over;
 }
-
-static enum job_state ops_state(const struct store_op *ops)
-{
-    unsigned has = 0;
-    bool over_result = false, over_dead = false;
-
-    for (unsigned place = 0; place < SCAN_COUNT; place++)
-        if (ops[place].status == STORE_OK)
-            has |= SCAN_BIT(place);
-    for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
-        over_result = over_result || marker_over(&ops[tier], ops[SCAN_OUT].etag_r, false);
-        over_dead = over_dead || marker_over(&ops[tier], ops[SCAN_DEAD].etag_r, true);
-    }
-    return state_of(has, over_result, over_dead);
-}
-
-static enum queue_result states_batch(struct queue *queue, const char (*hashes)[65], size_t count,
-                                      enum job_state *states_r, char **error_r)
-{
-    struct store_op *ops = mem_alloc(count * SCAN_COUNT * sizeof(*ops));
-    char(*keys)[KEY_SIZE] = mem_alloc(count * SCAN_COUNT * KEY_SIZE);
-    enum queue_result result;
-
-    for (size_t i = 0; i < count; i++)
-        job_ops(queue, hashes[i], &ops[i * SCAN_COUNT], &keys[i * SCAN_COUNT]);
-    result = step_read(queue, NULL, ops, count * SCAN_COUNT, error_r);
-    for (size_t i = 0; i < count && result == QUEUE_OK; i++)
-        states_r[i] = ops_state(&ops[i * SCAN_COUNT]);
-    for (size_t i = 0; i < count * SCAN_COUNT; i++)
-        store_op_release(&ops[i]);
-    free(keys);
-    free(ops);
-    return result;
-}
-
-enum queue_result view_states(struct queue *queue, const char (*hashes)[65], size_t count,
-                              enum job_state *states_r, char **error_r)
-{
-    enum queue_result result = QUEUE_OK;
-
-    *error_r = NULL;
-    for (size_t done = 0; done < count && result == QUEUE_OK; done += STATES_BATCH) {
-        size_t n = count - done < STATES_BATCH ? count - done : STATES_BATCH;
-
-        result = states_batch(queue, hashes + done, n, states_r + done, error_r);
-    }
-    return result;
-}
-
-/* ---- listings ---- */
 
 struct listing {
     struct queue *queue;
@@ -289,9 +234,9 @@ static enum queue_result look_over(struct listing *listing, const struct scan_jo
             continue;
         store_op_init(&op, STORE_GET, job->at[tier]->key);
         result = step_read(listing->queue, NULL, &op, 1, listing->error_r);
-        if (out != NULL && marker_over(&op, out->etag, false))
+        if (out != NULL && view_marker_over(&op, out->etag, false))
             *over_result = true;
-        if (dead != NULL && marker_over(&op, dead->etag, true))
+        if (dead != NULL && view_marker_over(&op, dead->etag, true))
             *over_dead = true;
         store_op_release(&op);
     }
@@ -335,7 +280,7 @@ static enum queue_result list_job(void *arg, const struct scan_job *job)
     struct listing *listing = arg;
     bool over_result = false, over_dead = false;
     enum queue_result result = look_over(listing, job, &over_result, &over_dead);
-    enum job_state state = state_of(job->has, over_result, over_dead);
+    enum job_state state = view_state_of(job->has, over_result, over_dead);
 
     if (result != QUEUE_OK)
         return result;
