@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/json.h"
 #include "world.h"
 
@@ -542,6 +543,71 @@ START_TEST(long_queue_is_walked_once_round)
 }
 END_TEST
 
+/* By pages and one by one the same states come out, whatever stands beside what. */
+START_TEST(states_by_pages_are_those_of_single_looks)
+{
+    enum {
+        COUNT = 150
+    };
+    static const char *const places[] = {"pdf/queue/todo/2_high/%s", "pdf/queue/todo/unknown/%s",
+                                         "pdf/queue/processing/%s",  "pdf/queue/failed/%s",
+                                         "pdf/queue/dead/%s",        "pdf/store/out/%s.zip",
+                                         "pdf/store/raw/%s.pdf"};
+    char(*hashes)[65] = mem_alloc(COUNT * 65);
+    enum job_state *states = mem_alloc(COUNT * sizeof(*states));
+    struct store_properties properties;
+    int seen[JOB_STATE_COUNT] = {0};
+    char *error;
+
+    set_up(true);
+    properties = *store_properties(actor.queue.store);
+    properties.presigns = true;
+    store_set_properties(actor.queue.store, &properties);
+    for (unsigned i = 0; i < COUNT; i++) {
+        snprintf(hashes[i], 65, "%02x%062x", i * 37 % 256, i);
+        for (size_t k = 0; k < sizeof(places) / sizeof(places[0]); k++) {
+            char *key = mem_printf(places[k], hashes[i]), *body = mem_strdup("{}");
+
+            if ((i & (1u << k)) != 0)
+                world_put(&world, key, k == 0 && i % 3 == 0 ? "" : body);
+            free(key);
+            free(body);
+        }
+    }
+    for (unsigned i = 0; i < COUNT; i += 7) { /* a marker that is meant to override */
+        char *out = mem_printf(places[5], hashes[i]), *key = mem_printf(places[0], hashes[i]);
+        struct store_op op;
+
+        store_op_init(&op, STORE_HEAD, out);
+        if (store_do(world.inner, &op) == STORE_OK) {
+            char *body = mem_printf("{\"over\": {\"result\": \"%s\"}}", op.etag_r);
+
+            world_put(&world, key, body);
+            free(body);
+        }
+        store_op_release(&op);
+        free(key);
+        free(out);
+    }
+    ck_assert_int_eq(view_states(&actor.queue, (const char(*)[65])hashes, COUNT, states, &error),
+                     QUEUE_OK);
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct job_view view;
+
+        ck_assert_int_eq(view_job(&actor.queue, hashes[i], &view, &error), QUEUE_OK);
+        ck_assert_msg(view.state == states[i], "%u: %s, by pages %s", i, job_state_name(view.state),
+                      job_state_name(states[i]));
+        seen[states[i]]++;
+        job_view_release(&view);
+    }
+    for (int i = 0; i < JOB_STATE_COUNT; i++)
+        ck_assert_int_gt(seen[i], 0);
+    free(states);
+    free(hashes);
+    tear_down();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("steps");
@@ -568,6 +634,7 @@ int main(void)
     tcase_add_test(one, idle_master_spends_one_request);
     tcase_add_test(one, many_locked_jobs_hide_none);
     tcase_add_test(one, long_queue_is_walked_once_round);
+    tcase_add_test(one, states_by_pages_are_those_of_single_looks);
     tcase_set_timeout(both, 60);
     tcase_set_timeout(one, 60);
     suite_add_tcase(suite, both);
