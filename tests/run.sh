@@ -98,7 +98,7 @@ build() { # STAGE CONFIGURE-ARGUMENTS...
     shift
     mkdir -p "$dir"
     step "$stage" configure in_dir "$dir" "$top/configure" --enable-werror "$@" || return 1
-    step "$stage" build make -C "$dir" -j"$jobs" all check-programs
+    step "$stage" build make -C "$dir" -j"$jobs" check-programs
 }
 
 stage_gcc() {
@@ -122,7 +122,7 @@ stage_user() {
     local as=(setpriv --reuid=65534 --regid=65534 --clear-groups env -i "PATH=$PATH" "HOME=$dir/home"
         "TMPDIR=$dir/tmp" LC_ALL=C.UTF-8 "CI=${CI:-}")
     step user configure in_dir "$dir/build" "${as[@]}" ../source/configure --enable-werror &&
-        step user build "${as[@]}" make -C "$dir/build" -j"$jobs" all check-programs &&
+        step user build "${as[@]}" make -C "$dir/build" -j"$jobs" check-programs &&
         check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" check "${quick[@]}"
     rm -rf "$dir"
 }
