@@ -18,6 +18,15 @@ static void on_notice(void *arg, const char *event, const char *hash, const char
     log_event(LOG_INFO, event, LOG_JOB(hash), LOG_S("msg", text));
 }
 
+/* Staleness is seen only where listings follow one another as fast as heartbeats: a longer
+ * janitor_interval would begin to count anew each time. */
+static int64_t interval_ms(const struct patrol_options *options, const struct queue *queue)
+{
+    int64_t interval = atomic_load(options->interval_ms);
+
+    return interval < queue->limits.heartbeat_ms ? interval : queue->limits.heartbeat_ms;
+}
+
 /* Waits until `boot_ms`. false: told to end. */
 static bool rest(const struct patrol_options *options, struct clock *clock, int64_t boot_ms,
                  struct queue_limits *local)
@@ -101,7 +110,7 @@ static void *patrol_thread(void *arg)
     if (keys_init(&queue.keys, options->prefix)) { /* else the lease thread has said so */
         janitor = janitor_create(&queue);
         do {
-            next = clock_boot_ms(clock) + atomic_load(options->interval_ms);
+            next = clock_boot_ms(clock) + interval_ms(options, &queue);
             refresh_limits(&queue, &fleet, &local);
             pass(janitor);
         } while (rest(options, clock, next, &local));
