@@ -292,6 +292,7 @@ static enum queue_result read_standing(struct queue *queue, struct claim *claim,
 
     memset(standing, 0, sizeof(*standing));
     store_op_init(&standing->op, STORE_GET, key);
+    standing->op.deadline_ms = queue->limits.request_ms; /* the lease runs on meanwhile */
     result = step_read(queue, NULL, &standing->op, 1, error_r);
     if (result == QUEUE_OK && standing->op.status == STORE_OK &&
         record_lock_read(buf_text(&standing->op.data), standing->op.data.len, &standing->lock) ==
@@ -329,6 +330,7 @@ static enum queue_result marker_unchanged(struct queue *queue, struct claim *cla
     if (!claim->marker_present)
         return QUEUE_OK;
     store_op_init(&op, STORE_GET, key_todo(&queue->keys, claim->tier, claim->hash, key));
+    op.deadline_ms = queue->limits.request_ms;
     result = step_read(queue, NULL, &op, 1, error_r);
     if (result == QUEUE_OK && op.status == STORE_OK)
         *unchanged_r = strcmp(op.etag_r, claim->marker_etag) == 0;

@@ -106,6 +106,9 @@ static enum queue_result lay_over(const struct fleet *fleet, struct queue_limits
     lay(fleet->conversion_timeout_ms, 0, &laid.conversion_timeout_ms);
     lay(fleet->retry_base_ms, 0, &laid.retry_base_ms);
     lay(fleet->retry_max_ms, 0, &laid.retry_max_ms);
+    /* Where the fleet beats fast, one request lost in silence must not use up the lease. */
+    if (laid.request_ms > laid.heartbeat_ms)
+        laid.request_ms = laid.heartbeat_ms;
     if (laid.stale_ms < 3 * laid.heartbeat_ms + laid.margin_ms) {
         step_error(
             error_r,

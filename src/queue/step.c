@@ -147,6 +147,8 @@ static enum look read_back(struct queue *queue, struct claim *claim, struct step
     enum look look = LOOK_NOTHING;
 
     store_op_init(&op, STORE_GET, put->key);
+    if (claim != NULL)
+        op.deadline_ms = queue->limits.request_ms;
     switch (store_do(queue->store, &op)) {
     case STORE_OK:
         claim_note_answer(queue, claim, &op);
