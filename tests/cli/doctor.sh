@@ -35,7 +35,7 @@ out_has "todo            1"
 expect 69 "$bf" --store "file://$tmp/none" doctor
 err_is_one_line
 AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b expect 69 "$bf" --store s3://bucket \
-    -o s3_endpoint_url=http://127.0.0.1:1 -o store_patience=100ms doctor
+    -o s3_endpoint_url=http://127.0.0.1:1 -o store_patience=2s doctor
 err_has "127.0.0.1"
 out_has "unreachable"
 exit "$bad"

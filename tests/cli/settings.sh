@@ -79,11 +79,11 @@ expect 78 "$bf" --store s3://bucket -o s3_endpoint_url=http://127.0.0.1:1 list
 err_has "keys" # none are configured
 err_is_one_line
 export AWS_ACCESS_KEY_ID=AKIAEXAMPLE AWS_SECRET_ACCESS_KEY=secret-example
-expect 69 "$bf" --store s3://bucket -o s3_endpoint_url=http://127.0.0.1:1 -o store_patience=100ms list
+expect 69 "$bf" --store s3://bucket -o s3_endpoint_url=http://127.0.0.1:1 -o store_patience=2s list
 err_has "127.0.0.1"
 err_is_one_line
 if grep -q secret-example "$tmp/err"; then fail "a secret is shown"; fi
-expect 69 "$bf" --store s3://bucket -o s3_endpoint_url=http://127.0.0.1:1 -o store_patience=100ms \
+expect 69 "$bf" --store s3://bucket -o s3_endpoint_url=http://127.0.0.1:1 -o store_patience=2s \
     -o s3_conditional_writes=soft retry abcd
 err_has "s3_conditional_writes is soft"
 if [ "$(id -u)" != 0 ]; then
