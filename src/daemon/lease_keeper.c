@@ -113,7 +113,7 @@ static void watch_orphans(struct lease *lease)
     enum queue_result result;
 
     lease->keeper_alone = true;
-    while (lease->claiming > 0)
+    while (lease->claiming > 0 || lease->picking) /* who is choosing will claim next */
         lease_sleep(lease, &lease->keeper, clock_boot_ms(lease->clock) + 50);
     copies = mem_resize(NULL, lease->slot_count + LEASE_LEFT_MAX, sizeof(*copies));
     held = mem_resize(NULL, lease->slot_count + LEASE_LEFT_MAX, sizeof(*held));

@@ -391,7 +391,7 @@ static void watch(struct master *master, struct queue *queue)
 
     master->alone = true;
     for (int i = 0; i < master->slot_count; i++)
-        while (master->slots[i].claiming)
+        while (master->slots[i].claiming || master->picking)
             sim_sleep(master->process->sim, 100);
     for (int i = 0; i < master->slot_count; i++)
         if (master->slots[i].busy) {
