@@ -14,6 +14,7 @@
  *   rule: charge     nobody is charged without a failure or a takeover
  *   rule: lock       a marker is changed only under the job's lock
  *   rule: condition  no write and no delete of job state without a condition or an expiry
+ *   rule: release    no lock is released while a DELETE sent under it may still land
  *   rule: back-off   nothing is started before its time
  *   rule: fair       a job that is due is claimed while slots are idle
  *
@@ -50,6 +51,7 @@ struct claim_truth {
     int64_t taken_ms;
     bool released;        /* its lock was deleted */
     bool failed;          /* its attempt ended in a failure that is to be charged */
+    bool given_back;      /* its attempt's record says uncharged */
     bool settled_at_lock; /* the job was done or dead when the lock was made */
     int64_t renewed_ms;   /* sending of the last lock of this claim that took effect */
 };
@@ -296,8 +298,10 @@ static void check_holder(struct sim *sim, const struct actor *actor, const struc
     const struct claim_truth *claim = find_claim(sim, job->lock ? job->lock_claim : "");
     bool creates = op->kind == STORE_PUT && op->cond == STORE_IF_ABSENT;
 
-    if (creates || job->disturbed || job->strays > 0)
+    if (creates)
         return;
+    if (job->disturbed || job->strays > 0) /* its lock may be gone, but it had one */
+        claim = claim_of(sim, actor, job);
     if (claim == NULL || claim->actor != actor->id)
         sim_violation(sim, "rule lock: %s %s sends a %s of %.70s without holding the job's lock",
                       actor->process->name, actor->name, store_kind_name(op->kind), op->key);
@@ -320,10 +324,33 @@ void check_sent(struct sim *sim, struct actor *actor, const struct store_op *op)
         check_lease(sim, actor, job, op);
     if (place == PLACE_MARKER)
         check_holder(sim, actor, job, op);
+    if (place == PLACE_LOCK && op->kind == STORE_DELETE && actor->pending_epoch == actor->epoch &&
+        actor->pending_job == job && sim->now_ms < actor->pending_ms)
+        sim_violation(sim,
+                      "rule release: %s %s releases %.8s, and a DELETE it sent may land for %lld s "
+                      "more",
+                      actor->process->name, actor->name, job->hash,
+                      (long long)(actor->pending_ms - sim->now_ms) / 1000);
     if (place == PLACE_OUT && op->kind == STORE_DELETE && !actor->remove_wish &&
         job->lock_op != LOCK_OP_REMOVE)
         sim_violation(sim, "rule condition: the result of %.8s is deleted, and nobody asked for it",
                       job->hash);
+}
+
+/* A DELETE without an answer may land until it expires. */
+void check_answered(struct sim *sim, struct actor *actor, const struct store_op *op)
+{
+    struct job_truth *job;
+    int tier;
+
+    if (op->kind != STORE_DELETE || op->status != STORE_UNKNOWN || op->expires_ms == 0 ||
+        place_of(sim, op->key, &job, &tier) == PLACE_LOCK || job == NULL)
+        return;
+    if (actor->pending_epoch != actor->epoch || actor->pending_job != job ||
+        actor->pending_ms < op->expires_ms - SIM_EPOCH_MS)
+        actor->pending_ms = op->expires_ms - SIM_EPOCH_MS;
+    actor->pending_epoch = actor->epoch;
+    actor->pending_job = job;
 }
 
 /* ---- locks ---- */
@@ -466,6 +493,9 @@ static void note_charge(struct sim *sim, struct job_truth *job, const char *id)
     const struct claim_truth *claim = find_claim(sim, id);
     bool by_taker = job->lock && strcmp(job->lock_from, id) == 0;
 
+    if (claim != NULL && claim->given_back)
+        sim_violation(sim, "rule charge: claim %.8s of %.8s is charged, and it was given back", id,
+                      job->hash);
     if (claim != NULL && !claim->failed && !claim->taken && !by_taker &&
         claim->op == LOCK_OP_CONVERT)
         sim_violation(
@@ -526,7 +556,6 @@ static void put_marker(struct sim *sim, const struct actor *actor, struct job_tr
         job->disturbed = true;
     if (fresh && !is_settled(job)) { /* ingest's: a new life */
         job->floor = 0;
-        job->charged_count = 0;
         job->runs = 0;
     }
     if (job->out && record_todo_over_result(&marker->todo, job->out_etag) &&
@@ -589,11 +618,13 @@ static void put_dead(struct sim *sim, const struct actor *actor, struct job_trut
 {
     struct record_dead dead;
     const struct claim_truth *claim;
+    bool again;
 
     if (record_dead_read(op->body, op->body_len, &dead) != RECORD_OK)
         memset(&dead, 0, sizeof(dead));
     claim = find_claim(sim, dead.claim);
-    if (!sim->with_v1 && claim != NULL && claim->op == LOCK_OP_CONVERT) {
+    again = strcmp(job->dead_etag, op->etag_r) == 0; /* a late copy */
+    if (!sim->with_v1 && !again && claim != NULL && claim->op == LOCK_OP_CONVERT) {
         bool cancelled = dead.reason != NULL && strcmp(dead.reason, "cancelled") == 0;
 
         if (is_charged(job, dead.claim))
@@ -609,12 +640,17 @@ static void put_dead(struct sim *sim, const struct actor *actor, struct job_trut
     memcpy(job->dead_etag, op->etag_r, sizeof(job->dead_etag));
 }
 
-static void put_attempt(struct job_truth *job, const struct store_op *op)
+static void put_attempt(struct sim *sim, struct job_truth *job, const struct store_op *op)
 {
     struct record_attempt attempt;
+    struct claim_truth *claim;
 
-    if (record_attempt_read(op->body, op->body_len, &attempt) == RECORD_OK && !attempt.charged)
+    if (record_attempt_read(op->body, op->body_len, &attempt) == RECORD_OK && !attempt.charged) {
         job->uncharged++;
+        claim = find_claim(sim, attempt.claim);
+        if (claim != NULL)
+            claim->given_back = true;
+    }
     record_attempt_release(&attempt);
 }
 
@@ -643,7 +679,7 @@ static void put(struct sim *sim, const struct actor *actor, struct job_truth *jo
         job->raw = true;
         break;
     case PLACE_ATTEMPT:
-        put_attempt(job, op);
+        put_attempt(sim, job, op);
         break;
     case PLACE_OTHER:
         break;

@@ -119,7 +119,7 @@ static void director_body(struct actor *actor)
         befall(actor);
     }
     if (sim->config.once != ONCE_NOTHING)
-        sim_sleep(sim, MINUTES(90));
+        sim_sleep(sim, MINUTES(35));
     quiet(sim, actor);
     while (sim->landing_count > 0)
         sim_sleep(sim, MINUTES(1));

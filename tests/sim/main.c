@@ -227,9 +227,7 @@ static bool find_planted(const struct sim_config *wish, int bug, uint64_t count,
 
     reset_totals();
     config.planted = bug;
-    if (planted_conditional(bug) >= 0)
-        config.conditional_delete = planted_conditional(bug);
-    config.v1 = 0;
+    config.v1 = planted_needs_v1(bug);
     run_seeds(&config, wish->seed, count, jobs);
     printf("%-34s ", planted_name(bug));
     if (totals->failed == 0) {

@@ -71,9 +71,9 @@ const char *planted_name(int bug)
     return names[bug];
 }
 
-int planted_conditional(int bug)
+bool planted_needs_v1(int bug)
 {
-    return -1;
+    return bug == OUTSIDE_HEAL_WITHOUT_LOCK;
 }
 
 static bool is_key(const struct store_op *op, const char *folder)

@@ -143,7 +143,10 @@ struct actor {
     unsigned epoch;           /* counts attempts and commands: claims of earlier ones are over */
     bool reset_wish;          /* the command under way is a retry with reset */
     bool reconvert_wish, remove_wish, clear_wish;
-    bool heartbeat; /* planted.c: the request is a renewal */
+    /* check.c: an unanswered DELETE of this job may land until then. */
+    const void *pending_job;
+    int64_t pending_ms;
+    unsigned pending_epoch;
     bool is_v1, is_worker;
 };
 
@@ -244,6 +247,7 @@ void director_start(struct process *process);
 struct truth *truth_create(struct sim *sim);
 void truth_destroy(struct truth *truth);
 void check_sent(struct sim *sim, struct actor *actor, const struct store_op *op);
+void check_answered(struct sim *sim, struct actor *actor, const struct store_op *op);
 void check_effect(struct sim *sim, const struct store_fault_call *call);
 void check_start(struct sim *sim, struct actor *actor, const struct claim *claim);
 void check_attempt_failed(struct sim *sim, const char *claim_id, bool failed);
@@ -266,7 +270,7 @@ void check_waiting(struct sim *sim);
 /* planted.c */
 int planted_count(void);
 const char *planted_name(int bug);
-int planted_conditional(int bug); /* which kind of store shows it: 1, 0; -1: both */
+bool planted_needs_v1(int bug); /* it is in what we do about v1's leftovers */
 void planted_setup(struct sim *sim, struct actor *actor, struct queue *queue);
 /* true: answered here, the request is not sent. */
 bool planted_before(struct actor *actor, struct store_op *op);

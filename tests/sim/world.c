@@ -437,6 +437,7 @@ static void one(struct actor *actor, struct store_op *op)
             sim_sleep(sim, transit_ms(actor));
         actor->transit = NULL;
         store_run(actor->store->net, op, 1);
+        check_answered(sim, actor, op);
         if (sim_chance(sim, 5000)) /* it has arrived; its answer waits */
             maybe_pause(actor);
         if (!actor->process->immune)
