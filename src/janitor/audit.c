@@ -107,8 +107,11 @@ static void close_stamp(struct audit *audit)
     op.content_type = "application/json";
     if (step_note(queue, NULL, &op, 1, &ignored) != QUEUE_OK)
         step_notice(queue, "store_error", NULL, ignored != NULL ? ignored : "audit stamp");
-    snprintf(text, sizeof(text), "%lld jobs without a state queued again", (long long)audit->found);
-    step_notice(queue, "audit", NULL, text);
+    if (audit->found > 0) { /* a healthy bucket has none */
+        snprintf(text, sizeof(text), "%lld jobs without a state queued again",
+                 (long long)audit->found);
+        step_notice(queue, "audit", NULL, text);
+    }
     free(ignored);
     store_op_release(&op);
     buf_release(&body);
