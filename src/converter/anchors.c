@@ -12,11 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t slug_add(struct anchors *a, const char *text, size_t len)
+static uint32_t slug_add(struct anchors *a, const char *text, size_t len, uint32_t *hash_r)
 {
-    uint32_t at = a->text.n;
+    uint32_t at = a->text.n, hash = 2166136261u;
     uint32_t same = 0;
     char tail[16];
+
+    while (len > 0 && text[len - 1] == ' ') {
+        len--;
+    }
 
     for (size_t i = 0; i < len;) {
         size_t took;
@@ -30,13 +34,15 @@ static uint32_t slug_add(struct anchors *a, const char *text, size_t len)
         }
         for (size_t k = 0; k < n; k++) {
             *ARRAY_ADD(a->text) = bytes[k];
+            hash = (hash ^ (unsigned char)bytes[k]) * 16777619u;
         }
         i += took;
     }
     *ARRAY_ADD(a->text) = 0;
     for (uint32_t i = 0; i < a->at.n; i++) {
-        same += strcmp(a->text.at + a->at.at[i].slug, a->text.at + at) == 0;
+        same += a->at.at[i].hash == hash;
     }
+    *hash_r = hash;
     if (same > 0) {
         int n = snprintf(tail, sizeof tail, "-%u", same);
         a->text.n--;
@@ -55,8 +61,8 @@ void anchors_add_page(struct anchors *anchors, const struct page *page)
         const struct block *b = &page->blocks.at[i];
         if (b->kind == BLOCK_TEXT && b->role == ROLE_HEADING) {
             size_t len = block_text(page, b, text, sizeof text);
-            uint32_t slug = slug_add(anchors, text, len);
-            struct anchor a = {page->number, b->box.y0, slug, anchors->text.n};
+            uint32_t hash, slug = slug_add(anchors, text, len, &hash);
+            struct anchor a = {page->number, b->box.y0, slug, hash, anchors->text.n};
             len = match_key(key, sizeof key, text, len);
             for (size_t k = 0; k <= len; k++) {
                 *ARRAY_ADD(anchors->text) = key[k];

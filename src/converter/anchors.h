@@ -11,6 +11,7 @@ struct anchor {
     uint32_t page;
     float y;
     uint32_t slug; /* offset into text */
+    uint32_t hash; /* of the slug before a number was added: finds its doubles */
     uint32_t key;  /* offset into text of the match key of its title */
 };
 

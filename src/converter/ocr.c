@@ -22,7 +22,7 @@
 
 static const float OCR_DPI = 250;
 /* More samples than this take too long: larger pages are drawn coarser. */
-static const float MAX_SAMPLES = 14e6f;
+static const float MAX_SAMPLES = 9e6f;
 /* Words the recogniser itself does not believe are specks and ornaments. */
 static const float LEAST_CONFIDENCE = 25;
 
@@ -63,6 +63,8 @@ struct ocr *ocr_open(const char *languages, char *why, size_t size)
         snprintf(why, size, "no memory for OCR");
         return NULL;
     }
+    /* Read when the library is loaded. Its threads gain little on a page and wait by spinning. */
+    (void)setenv("OMP_THREAD_LIMIT", "1", 1);
     ocr->library = dlopen("libtesseract.so.5", RTLD_NOW | RTLD_LOCAL);
     if (ocr->library == NULL) {
         snprintf(why, size, "OCR is not installed (Debian package libtesseract5)");
@@ -79,7 +81,6 @@ struct ocr *ocr_open(const char *languages, char *why, size_t size)
     TESS_CALLS(FIND)
 #undef FIND
     ocr->api = ocr->TessBaseAPICreate();
-    (void)setenv("OMP_THREAD_LIMIT", "1", 1);
     if (ocr->api == NULL || ocr->TessBaseAPIInit3(ocr->api, NULL, languages) != 0) {
         snprintf(why, size, "no OCR data for %.40s (Debian packages tesseract-ocr-LANG)",
                  languages);

@@ -13,7 +13,7 @@ quality: src/converter/pdf2md
 	top_builddir='$(abs_top_builddir)' $(srcdir)/tests/converter/quality.sh
 .PHONY: quality
 
-CONVERTER_PAGES = code columns figure headings heads hidden links lists notes papertable rotated ruled scripts spans unruled
+CONVERTER_PAGES = code columns figure headings heads hidden links lists notes papertable rotated ruled scripts spans toc unruled
 EXTRA_DIST += tests/converter/common.sh tests/converter/fuzz.sh tests/converter/fuzz_stages.c \
 	tests/converter/makepdf.py tests/converter/options.sh tests/converter/pages.sh \
 	tests/converter/quality.sh tests/converter/robust.sh \
