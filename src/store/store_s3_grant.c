@@ -19,7 +19,8 @@ static enum store_status presign(struct s3_store *s3, const char *method, const 
                                  int64_t seconds, struct store_grant *grant_r, char **error_r)
 {
     struct buf url = BUF_INIT;
-    char query[QUERY_SIZE];
+    char query[QUERY_SIZE], *error = NULL;
+    bool changed;
     size_t path = s3_url_of_key(s3, key, &url);
     struct s3_sign_request sign = {.method = method,
                                    .host = s3->place.authority,
@@ -29,6 +30,10 @@ static enum store_status presign(struct s3_store *s3, const char *method, const 
                                    .headers_len = headers_len,
                                    .at_ms = s3_now_server_ms(s3)};
 
+    /* Whoever carries the request out cannot fetch keys: it begins with those of now. Where that
+     * fails the old ones may still do. */
+    if (!s3_fetch_keys(s3, &changed, &error))
+        free(error);
     if (seconds < 1 || seconds > SECONDS_MAX ||
         !s3_signer_presign(s3->signer, &sign, (unsigned)seconds, query, sizeof(query))) {
         buf_release(&url);

@@ -38,6 +38,8 @@ static struct s3_verdict of_bad_request(const struct s3_facts *facts)
 {
     if (code_is(facts, "ExpiredToken") || code_is(facts, "TokenRefreshRequired"))
         return verdict(STORE_AGAIN, S3_REMEDY_KEYS);
+    if (facts->kind == STORE_HEAD) /* its answer names no code; a session that has ended is 400 */
+        return verdict(STORE_AGAIN, S3_REMEDY_KEYS);
     if (code_is(facts, "RequestTimeTooSkewed"))
         return verdict(STORE_AGAIN, S3_REMEDY_CLOCK);
     if (code_is(facts, "RequestTimeout")) /* the body came too slowly */
@@ -56,7 +58,8 @@ static struct s3_verdict of_forbidden(const struct s3_facts *facts)
         return verdict(STORE_AGAIN, S3_REMEDY_KEYS);
     if (facts->expired) /* the store itself kept a late request from doing anything */
         return verdict(STORE_PRECONDITION, S3_REMEDY_NONE);
-    if (code_is(facts, "InvalidAccessKeyId") || code_is(facts, "SignatureDoesNotMatch"))
+    if (code_is(facts, "InvalidAccessKeyId") || code_is(facts, "SignatureDoesNotMatch") ||
+        facts->kind == STORE_HEAD)
         return verdict(STORE_FATAL, S3_REMEDY_KEYS);
     return fatal();
 }
