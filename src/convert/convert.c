@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/compiler.h"
 #include "base/json.h"
 #include "base/quote.h"
 #include "convert/command.h"
@@ -205,7 +206,7 @@ static bool conversion_run(struct conversion *conversion)
                    .output_bytes = limits->output_bytes,
                    .output_files = limits->output_files,
                    .processes = limits->processes,
-                   .address_space_free = limits->address_space_free},
+                   .address_space_free = limits->address_space_free || SANITIZED},
         .sandbox = conversion->sandbox,
         .clock = job->clock,
         .watch_fd = job->readable != NULL ? job->watch_fd : -1,

@@ -104,6 +104,14 @@ static char *password_read(const struct options *o)
     return line;
 }
 
+static void password_free(char *password)
+{
+    if (password != NULL) {
+        explicit_bzero(password, strlen(password));
+        free(password);
+    }
+}
+
 /* Gives an image its final name, by page and number on it, the first time it is shown. */
 static const char *image_place(void *arg, const struct page *page, const struct image *image)
 {
@@ -317,12 +325,15 @@ int main(int argc, char **argv)
     input_check(&options);
     password = password_read(&options);
     if (options.dump != DUMP_NONE || options.draw_page > 0) {
-        return (int)dump_run(&options, password);
+        enum exit_status status = dump_run(&options, password);
+        password_free(password);
+        return (int)status;
     }
     outdir_open(&c);
     page_init(&c.page);
     c.doc.title = c.doc.author = c.doc.language = NONE;
     supervisor_run(&options, password, c.assets, &c.doc, &c.spool, &c.outcome);
+    password_free(password);
     if (c.outcome.status == EXIT_OK) {
         progress_stage("write");
         gather(&c);

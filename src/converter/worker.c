@@ -17,6 +17,8 @@
 #include "runs.h"
 #include "tables.h"
 
+#include "base/compiler.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -102,12 +104,9 @@ static void limits_set(const struct options *options)
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)setrlimit(RLIMIT_CORE, &none);
-#if !defined(__SANITIZE_ADDRESS__)
-    if (options->memory > 0) {
+    if (options->memory > 0 && !SANITIZED) {
         (void)setrlimit(RLIMIT_AS, &memory);
     }
-#endif
-    (void)memory;
     (void)sigaction(SIGALRM, &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/compiler.h"
 #include "base/exitcode.h"
 #include "base/human.h"
 #include "base/log.h"
@@ -225,9 +226,8 @@ static void protect_memory(void)
     struct rlimit none = {0, 0};
 
     setrlimit(RLIMIT_CORE, &none);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
+    if (!SANITIZED)
+        prctl(PR_SET_DUMPABLE, 0);
 }
 
 static int run_master(struct settings *settings, const struct options *options,

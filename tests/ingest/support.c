@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/compiler.h"
 #include "base/digest.h"
 
 char *dir;
@@ -302,17 +303,6 @@ int64_t rss_anon_bytes(void)
     ck_assert_msg(kb >= 0, "no RssAnon in /proc/self/status");
     return kb * 1024;
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
 
 void expect_bounded(int64_t before, int64_t most)
 {
