@@ -315,8 +315,8 @@ static void input_check(const struct options *o)
 
 int main(int argc, char **argv)
 {
+    static struct conversion c; /* held to the end of the process, not a leak then */
     struct options options;
-    struct conversion c = {0};
     char *password;
 
     options_parse(&options, argc, argv);
