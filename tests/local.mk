@@ -15,6 +15,7 @@ include tests/daemon/local.mk
 include tests/convert/local.mk
 include tests/cli/local.mk
 include tests/converter/local.mk
+include tests/tools/local.mk
 include tests/chaos/local.mk
 include tests/bench/local.mk
 include tests/model/local.mk
