@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "base/digest.h"
 #include "store/store_fs_private.h"
 
+#define SYNC_THREADS 16
 #define ROUND_OPS 64 /* one round's open files; enough to share a journal commit */
 
 struct fs_queued { /* an operation that was submitted */
@@ -110,17 +113,64 @@ static void begin_step(struct fs_store *fs, struct step *step)
         begin_put(fs, step);
 }
 
-/* Bodies reach the disk: all are on their way before the first is waited for. */
+/* ---- to the disk ---- */
+
+/* Every fsync waits for a flush of the disk, but flushes asked for at the same time are one: one
+ * after the other 32 took 80 ms where 32 at once took 5. */
+struct sync_share {
+    const int *fds;
+    int *errors; /* 0, or errno of each */
+    size_t first, count;
+};
+
+static void *sync_share_run(void *arg)
+{
+    const struct sync_share *share = arg;
+
+    for (size_t i = share->first; i < share->count; i += SYNC_THREADS)
+        share->errors[i] = share->fds[i] < 0 || fsync(share->fds[i]) == 0 ? 0 : errno;
+    return NULL;
+}
+
+static void sync_all(const int *fds, int *errors, size_t count)
+{
+    struct sync_share shares[SYNC_THREADS];
+    pthread_t threads[SYNC_THREADS];
+    bool runs[SYNC_THREADS] = {false};
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals stay with the threads they had */
+    for (size_t i = 0; i < SYNC_THREADS && i < count; i++) {
+        shares[i] = (struct sync_share){fds, errors, i, count};
+        runs[i] = i > 0 && pthread_create(&threads[i], NULL, sync_share_run, &shares[i]) == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    for (size_t i = 0; i < SYNC_THREADS && i < count; i++)
+        if (!runs[i])
+            (void)sync_share_run(&shares[i]);
+    for (size_t i = 0; i < SYNC_THREADS && i < count; i++)
+        if (runs[i])
+            pthread_join(threads[i], NULL);
+}
+
+/* Bodies reach the disk. */
 static void sync_bodies(struct fs_store *fs, struct step *steps, size_t count)
 {
-    if (count > 1)
-        for (size_t i = 0; i < count; i++)
-            if (steps[i].fd >= 0)
-                (void)!sync_file_range(steps[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    int fds[ROUND_OPS] = {0}, errors[ROUND_OPS] = {0};
+    struct step *owners[ROUND_OPS];
+    size_t written = 0;
+
     for (size_t i = 0; i < count; i++)
-        if (steps[i].fd >= 0 && fsync(steps[i].fd) != 0) {
-            fs_fail(fs, steps[i].op, errno, "sync the body");
-            drop_temp(fs, &steps[i]);
+        if (steps[i].fd >= 0) {
+            owners[written] = &steps[i];
+            fds[written++] = steps[i].fd;
+        }
+    sync_all(fds, errors, written);
+    for (size_t i = 0; i < written; i++)
+        if (errors[i] != 0) {
+            fs_fail(fs, owners[i]->op, errors[i], "sync the body");
+            drop_temp(fs, owners[i]);
         }
 }
 
@@ -164,19 +214,39 @@ static bool same_folder(const char *a, const char *b)
     return len_a == len_b && memcmp(a, b, len_a) == 0;
 }
 
+static void fail_name(struct fs_store *fs, struct store_op *op, int error)
+{
+    store_op_fail(op, STORE_UNKNOWN, "%s: stored, but its folder was not synced: %s", fs->root,
+                  strerror(error));
+}
+
 /* Names reach the disk: each folder once. */
 static void sync_names(struct fs_store *fs, struct step *steps, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        bool done = false;
+    int fds[ROUND_OPS] = {0}, errors[ROUND_OPS] = {0};
+    struct step *firsts[ROUND_OPS]; /* the first that was named in each folder */
+    size_t folders = 0;
 
-        for (size_t k = 0; k < i && !done; k++)
-            done = steps[i].published && steps[k].published && steps[k].op->status == STORE_OK &&
-                   same_folder(steps[i].place.path, steps[k].place.path);
-        if (!steps[i].published || done || fs_sync_folder_of(fs, steps[i].place.path))
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+
+        while (k < folders && !same_folder(steps[i].place.path, firsts[k]->place.path))
+            k++;
+        if (!steps[i].published || k < folders)
             continue;
-        store_op_fail(steps[i].op, STORE_UNKNOWN, "%s: stored, but its folder was not synced: %s",
-                      fs->root, strerror(errno));
+        firsts[folders] = &steps[i];
+        if (fs_open_folder_of(fs, steps[i].place.path, &fds[folders]))
+            folders++;
+        else
+            fail_name(fs, steps[i].op, errno);
+    }
+    sync_all(fds, errors, folders);
+    for (size_t k = 0; k < folders; k++) {
+        for (size_t i = 0; i < count && errors[k] != 0; i++)
+            if (steps[i].published && same_folder(steps[i].place.path, firsts[k]->place.path))
+                fail_name(fs, steps[i].op, errors[k]);
+        if (fds[k] >= 0)
+            close(fds[k]);
     }
 }
 

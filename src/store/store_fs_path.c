@@ -85,32 +85,33 @@ bool fs_make_folder(int at_fd, const char *path, bool *made_r)
     return true;
 }
 
-static bool sync_folder(struct fs_store *fs, const char *path)
-{
-    int fd = openat(fs->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool done;
-    int error;
-
-    if (fd < 0)
-        return errno == ENOENT; /* went with its last key: what we put there is deleted already */
-    done = fsync(fd) == 0;
-    error = errno;
-    close(fd);
-    errno = error;
-    return done;
-}
-
-bool fs_sync_folder_of(struct fs_store *fs, const char *path)
+bool fs_open_folder_of(struct fs_store *fs, const char *path, int *fd_r)
 {
     char folder[FS_PATH_SIZE];
     char *slash;
 
     snprintf(folder, sizeof(folder), "%s", path);
     slash = strrchr(folder, '/');
-    if (slash == NULL)
-        return sync_folder(fs, ".");
-    *slash = '\0';
-    return sync_folder(fs, folder);
+    if (slash != NULL)
+        *slash = '\0';
+    *fd_r = openat(fs->root_fd, slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *fd_r >= 0 || errno == ENOENT;
+}
+
+bool fs_sync_folder_of(struct fs_store *fs, const char *path)
+{
+    int fd, error;
+    bool done;
+
+    if (!fs_open_folder_of(fs, path, &fd))
+        return false;
+    if (fd < 0)
+        return true;
+    done = fsync(fd) == 0;
+    error = errno;
+    close(fd);
+    errno = error;
+    return done;
 }
 
 bool fs_make_folders(struct fs_store *fs, const char *path)

@@ -60,6 +60,9 @@ bool fs_make_folders(struct fs_store *fs, const char *path);
 /* A folder of mode 2770. false with errno; one that is there already is fine: *made_r (may be
  * NULL) is false then. */
 bool fs_make_folder(int at_fd, const char *path, bool *made_r);
+/* Opens the folder that holds `path`. *fd_r -1: it went with its last key, and what was put there
+ * is deleted already. false with errno. */
+bool fs_open_folder_of(struct fs_store *fs, const char *path, int *fd_r);
 /* Syncs the folder that holds `path`. false with errno. */
 bool fs_sync_folder_of(struct fs_store *fs, const char *path);
 
