@@ -76,6 +76,14 @@ put() { # KEY BODY, past the proxy
         --request PUT --data-binary "$2" "$server_url/$bucket/pdf/$1"
 }
 
+keys() { # FOLDER: how many keys lie below it, a thousand at most, past the proxy. `list` counts a job by its best state
+    local page
+    page=$(curl --silent --show-error --fail --max-time 60 --retry 3 --aws-sigv4 "aws:amz:$AWS_REGION:s3" \
+        --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" --header 'x-amz-content-sha256: UNSIGNED-PAYLOAD' \
+        "$server_url/$bucket?list-type=2&prefix=pdf%2F${1//\//%2F}") || fail "listing $1"
+    grep -o '<Key>' <<<"$page" | wc -l
+}
+
 proxy_start() { # SEED [COMMAND...]: from now on everybody goes through it
     local port
     mkfifo "$dir/proxy.ctl"
