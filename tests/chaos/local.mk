@@ -3,7 +3,7 @@ check_PROGRAMS += tests/chaos/test_heartbeats
 tests_chaos_test_heartbeats_SOURCES = tests/chaos/test_heartbeats.c
 tests_chaos_test_heartbeats_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 TESTS += tests/chaos/test_heartbeats tests/chaos/chaos_short.sh tests/chaos/unanswered_delete.sh
-EXTRA_DIST += tests/chaos/chaos.sh tests/chaos/chaos_short.sh tests/chaos/heartbeats.sh tests/chaos/lib.sh \
+EXTRA_DIST += tests/chaos/README tests/chaos/chaos.sh tests/chaos/chaos_short.sh tests/chaos/heartbeats.sh tests/chaos/lib.sh \
 	tests/chaos/unanswered_delete.sh
 CHAOS = long
 
