@@ -9,12 +9,12 @@
 #
 # Each figure has a directory or a prefix of its own, in which the gate has passed before the clock starts. Figures of a
 # shared machine wander: a figure and its limit are taken in turn, BENCH_ROUNDS times, and the best of each is shown; compare
-# only what stands in one line. BENCH_ROUNDS=2, BENCH_JOBS=200 (jobs a run), BENCH_FILES=1000, BENCH_MB=128.
+# only what stands in one line. BENCH_ROUNDS=2, BENCH_JOBS=500 (jobs a run), BENCH_FILES=1000, BENCH_MB=128.
 set -euo pipefail
 
 top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 top_builddir=${top_builddir:-$PWD}
-rounds=${BENCH_ROUNDS:-2} jobs=${BENCH_JOBS:-200} files=${BENCH_FILES:-1000} megabytes=${BENCH_MB:-128}
+rounds=${BENCH_ROUNDS:-2} jobs=${BENCH_JOBS:-500} files=${BENCH_FILES:-1000} megabytes=${BENCH_MB:-128}
 with_rgw=$top_srcdir/tests/s3/with-rgw
 case ${1:-} in
 --inside | --requests) ;;
