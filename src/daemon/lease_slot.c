@@ -318,8 +318,10 @@ static bool take(struct lease_slot *slot, const struct candidate *candidate)
     lease->claiming--;
     slot->held = taken;
     slot->busy = taken;
-    if (!taken)
+    if (!taken) {
         drop_events(slot);
+        claim_release_memory(&slot->claim);
+    }
     free(error);
     return taken;
 }

@@ -42,6 +42,7 @@ struct master {
     struct slot slots[SIM_SLOTS];
     int slot_count;
     bool ready, picking, alone, draining;
+    bool look_again; /* the next choice begins with fresh listings */
     int64_t look_ms, poll_ms;
     char left[SIM_JOBS][65]; /* hashes of locks that were left to go stale */
     size_t left_count;
@@ -283,6 +284,9 @@ static bool pick(struct slot *slot, struct candidate *candidate_r)
     char *error = NULL;
 
     master->picking = true;
+    if (master->look_again)
+        candidates_refresh(master->candidates);
+    master->look_again = false;
     master->queue.store = &slot->actor->store->store; /* one at a time */
     result = candidates_next(master->candidates, candidate_r, &next_due, &error);
     free(error);
@@ -334,7 +338,7 @@ static void run(struct slot *slot)
     slot->busy = false;
     claim_release_memory(&slot->claim);
     memset(&slot->claim, 0, sizeof(slot->claim));
-    candidates_refresh(slot->master->candidates);
+    slot->master->look_again = true; /* another slot may be choosing */
     if (report.end == ATTEMPT_END_GIVEN_BACK)
         sim_sleep(sim, POLL_MS);
 }
@@ -486,7 +490,7 @@ void master_start(struct process *process)
     master->slot_count = 1 + (int)sim_below(sim, 2);
     for (int i = 0; i < master->slot_count; i++) {
         struct slot *slot = &master->slots[i];
-        char name[16];
+        char name[24];
 
         slot->host = (struct attempt_host){
             .start = host_start, .wait = host_wait, .publish = host_publish, .kill = host_kill};
