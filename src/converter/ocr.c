@@ -22,7 +22,7 @@
 
 static const float OCR_DPI = 250;
 /* More samples than this take too long: larger pages are drawn coarser. */
-static const float MAX_SAMPLES = 9e6f;
+static const float MAX_SAMPLES = 14e6f;
 /* Words the recogniser itself does not believe are specks and ornaments. */
 static const float LEAST_CONFIDENCE = 25;
 
