@@ -81,6 +81,9 @@ static enum queue_result put_lock(struct queue *queue, struct claim *claim, enum
 
     step_put_init(&put, key_lock(&queue->keys, claim->hash, key), cond, etag);
     claim_lock_body(queue, claim, &put.body);
+    /* An earlier sending may have made the lock, and its time may be over: who slept so long does
+     * not bring back what another has settled. */
+    put.resend_ms = queue->limits.stale_ms - queue->limits.margin_ms;
     result = step_put(queue, NULL, &put, error_r);
     if (result == QUEUE_OK) {
         memcpy(claim->lock_etag, put.etag_r, sizeof(claim->lock_etag));
@@ -258,8 +261,10 @@ enum queue_result queue_claim(struct queue *queue, const struct candidate *candi
     if (result != QUEUE_OK)
         return result;
     result = look_beside(queue, claim_r, candidate->with_past, error_r);
-    /* A v1 janitor counts on from the lock: it must not say less or more than the marker. */
-    if (result == QUEUE_OK && claim_r->retries != candidate->retries) {
+    /* A v1 janitor counts on from the lock: it must not say less or more than the marker. And who
+     * slept over his lease between the looks asks first whether the lock is still his. */
+    if (result == QUEUE_OK &&
+        (claim_r->retries != candidate->retries || !claim_lease_good(queue, claim_r))) {
         result = claim_renew(queue, claim_r, error_r);
         if (result == QUEUE_CANCEL)
             result = QUEUE_OK; /* the next beat says it again */

@@ -206,6 +206,9 @@ enum queue_result step_put(struct queue *queue, struct claim *claim, struct step
             step_pause(queue, tries - 1);
         if (claim != NULL && !claim_lease_good(queue, claim))
             return put->ever_unknown ? QUEUE_UNKNOWN : QUEUE_EXPIRED;
+        if (put->resend_ms > 0 && put->sent_boot_ms_r > 0 &&
+            clock_boot_ms(queue->clock) - put->sent_boot_ms_r > put->resend_ms)
+            return put->ever_unknown ? QUEUE_UNKNOWN : QUEUE_AGAIN;
         store_op_init(&op, STORE_PUT, put->key);
         op.cond = put->cond;
         memcpy(op.etag, put->etag, sizeof(op.etag));

@@ -44,6 +44,7 @@ struct step_put {
     enum store_cond cond;
     char etag[STORE_ETAG_SIZE]; /* the condition of STORE_IF_MATCH */
     struct buf body;
+    int64_t resend_ms; /* no sending later than so long after the first; 0: no limit */
     /* OK: what stands now is ours */
     char etag_r[STORE_ETAG_SIZE];
     struct evidence evidence_r;

@@ -623,7 +623,8 @@ static void put_dead(struct sim *sim, const struct actor *actor, struct job_trut
     if (record_dead_read(op->body, op->body_len, &dead) != RECORD_OK)
         memset(&dead, 0, sizeof(dead));
     claim = find_claim(sim, dead.claim);
-    again = strcmp(job->dead_etag, op->etag_r) == 0; /* a late copy */
+    /* A late copy; or debris of a removal, which charges nobody. */
+    again = strcmp(job->dead_etag, op->etag_r) == 0 || !job->raw;
     if (!sim->with_v1 && !again && claim != NULL && claim->op == LOCK_OP_CONVERT) {
         bool cancelled = dead.reason != NULL && strcmp(dead.reason, "cancelled") == 0;
 

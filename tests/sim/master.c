@@ -259,7 +259,8 @@ static void worker_body(struct actor *actor)
     struct slot *slot = actor->arg;
 
     for (;;) {
-        sim_doze_until(actor->sim, SIM_NEVER - 1);
+        if (!slot->publishing || slot->sent) /* else: granted while it was busy with another */
+            sim_doze_until(actor->sim, SIM_NEVER - 1);
         if (slot->publishing && !slot->sent)
             send_result(slot);
     }
