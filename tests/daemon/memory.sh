@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 unset BLOBFORGE_SANDBOX
 
-if "$daemon" --version >/dev/null && grep -q __asan_init "$daemon"; then
+if "$daemon" --version >/dev/null && grep -qE '__(asan|tsan)_init' "$daemon"; then
     echo "skipped: a sanitizer's memory is not ours"
     exit 77
 fi

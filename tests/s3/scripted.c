@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 
 struct server server;
+static pthread_mutex_t last_mutex = PTHREAD_MUTEX_INITIALIZER; /* two connections may write it */
 
 /* Reads one request with its body. False: the client is gone. */
 static bool read_request(int fd, char *head, size_t size)
@@ -74,7 +75,9 @@ static void *serve_connection(void *arg)
     while (read_request(fd, head, sizeof(server.last))) {
         size_t step = (size_t)atomic_fetch_add(&server.requests, 1);
         const char *answer = server.script[step < server.steps ? step : server.steps - 1];
-        memcpy(server.last, head, sizeof(server.last));
+        pthread_mutex_lock(&last_mutex);
+        strcpy(server.last, head);
+        pthread_mutex_unlock(&last_mutex);
         if (answer == HANG)
             wait_for_stop(fd);
         if (answer == HANG || answer[0] == '\0')
