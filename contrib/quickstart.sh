@@ -46,7 +46,13 @@ if [ $# -eq 0 ]; then
 fi
 
 say "ingest"
-blobforge ingest "$@"
+status=0
+blobforge ingest "$@" || status=$?
+# 1: some files were no PDFs or could not be read, and ingest named them; the others go on.
+if [ "$status" -gt 1 ]; then
+    echo "quickstart: ingest ended with status $status; the message above says why" >&2
+    exit "$status"
+fi
 say "convert"
 blobforged -n 2 --until-empty
 say "result"
@@ -62,6 +68,7 @@ done <"$here/done.jsonl"
 [ -n "$first" ] || { echo "quickstart: no document was converted; see: blobforge list" >&2; exit 1; }
 echo
 echo "Markdown of each document: $here/markdown/HASH/content.md"
+echo "To look further: export BLOBFORGE_STORE=$BLOBFORGE_STORE; PATH=$here/installed/bin:\$PATH; blobforge list"
 echo "The first one, $first, begins:"
 echo
 sed -n 1,20p "$first"
