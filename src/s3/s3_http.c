@@ -5,9 +5,7 @@
  * own buffer and strung together in its own nodes: curl keeps the pointers and copies nothing. */
 #include "s3/s3_http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "s3/s3_curl.h"
 
 enum {
     BUFFER_BYTES = 16 * 1024, /* curl's smallest for uploads; more costs memory per connection */
@@ -37,9 +36,10 @@ struct place {
     struct buf lines, body, meta;
     struct curl_slist nodes[NODES_MAX];
     char error[CURL_ERROR_SIZE];
-    int64_t sent;    /* bytes of the body handed to curl */
-    bool body_began; /* of the answer */
-    bool into_file;  /* the answer's body goes to sink_fd */
+    int64_t sent;      /* bytes of the body handed to curl */
+    unsigned sendings; /* by curl, of this request */
+    bool body_began;   /* of the answer */
+    bool into_file;    /* the answer's body goes to sink_fd */
     bool active;
     int local_errno; /* our file's error */
     bool too_large, stopped;
@@ -53,16 +53,14 @@ struct s3_http {
     struct place places[];
 };
 
-static void global_init_once(void)
+bool s3_http_load(char **error_r)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        abort(); /* out of memory at start */
-}
+    const char *why;
 
-void s3_http_global_init(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, global_init_once);
+    if (s3_curl_load(&why))
+        return true;
+    *error_r = mem_printf("buckets need libcurl: %s; install the package libcurl4", why);
+    return false;
 }
 
 void s3_http_request_init(struct s3_http_request *request, const char *method, const char *url)
@@ -276,6 +274,18 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
     return origin == SEEK_SET && offset == place->sent ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
+/* curl calls this when it has a connection, right before it sends. It would send a request again on
+ * a new connection when a kept one turns out to be closed before a byte of the answer came; but the
+ * server may have done the request all the same. A read may be sent again. */
+static int on_sending(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+    struct place *place = arg;
+    const char *method = place->request.method;
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    return ++place->sendings == 1 || reads ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
 static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                        curl_off_t up)
 {
@@ -316,14 +326,14 @@ static void pipe_signal_release(const sigset_t *before)
 
 #define SET(easy, option, value)                                                                   \
     do {                                                                                           \
-        if (curl_easy_setopt(easy, option, value) != CURLE_OK)                                     \
+        if (s3_curl.easy_setopt(easy, option, value) != CURLE_OK)                                  \
             abort(); /* an option that this libcurl must have, or memory is gone */                \
     } while (0)
 
 static void place_init(struct place *place, struct s3_http *http,
                        const struct s3_http_config *config)
 {
-    CURL *easy = curl_easy_init();
+    CURL *easy = s3_curl.easy_init();
     const char *ca_file = config->ca_file != NULL ? config->ca_file : getenv("AWS_CA_BUNDLE");
     if (easy == NULL)
         abort();
@@ -356,6 +366,8 @@ static void place_init(struct place *place, struct s3_http *http,
     SET(easy, CURLOPT_READDATA, place);
     SET(easy, CURLOPT_SEEKFUNCTION, on_seek);
     SET(easy, CURLOPT_SEEKDATA, place);
+    SET(easy, CURLOPT_PREREQFUNCTION, on_sending);
+    SET(easy, CURLOPT_PREREQDATA, place);
     SET(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     SET(easy, CURLOPT_XFERINFODATA, place);
     if (ca_file != NULL && ca_file[0] != '\0')
@@ -364,18 +376,20 @@ static void place_init(struct place *place, struct s3_http *http,
 
 struct s3_http *s3_http_create(const struct s3_http_config *config, struct clock *clock)
 {
+    const char *why;
     size_t count = config->connections < 1      ? 1
                    : config->connections > 1024 ? 1024
                                                 : (size_t)config->connections;
     struct s3_http *http = mem_alloc(sizeof(*http) + count * sizeof(http->places[0]));
-    s3_http_global_init();
+    if (!s3_curl_load(&why))
+        abort(); /* s3_http_load() has said why */
     http->clock = clock;
     http->places_len = count;
-    http->multi = curl_multi_init();
+    http->multi = s3_curl.multi_init();
     if (http->multi == NULL)
         abort();
-    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)count);
-    curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    s3_curl.multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)count);
+    s3_curl.multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     for (size_t i = count; i-- > 0;) {
         place_init(&http->places[i], http, config);
         http->places[i].next_free = http->free;
@@ -393,15 +407,15 @@ void s3_http_destroy(struct s3_http *http)
     for (size_t i = 0; i < http->places_len; i++) {
         struct place *place = &http->places[i];
         if (place->active)
-            curl_multi_remove_handle(http->multi, place->easy);
-        curl_easy_cleanup(place->easy);
+            s3_curl.multi_remove_handle(http->multi, place->easy);
+        s3_curl.easy_cleanup(place->easy);
         if (place->lines.len > 0)
             explicit_bzero(place->lines.data, place->lines.len);
         buf_release(&place->lines);
         buf_release(&place->body);
         buf_release(&place->meta);
     }
-    curl_multi_cleanup(http->multi);
+    s3_curl.multi_cleanup(http->multi);
     pipe_signal_release(&before);
     free(http);
 }
@@ -459,6 +473,7 @@ bool s3_http_start(struct s3_http *http, const struct s3_http_request *request)
     buf_clear(&place->meta);
     place->error[0] = '\0';
     place->sent = 0;
+    place->sendings = 0;
     place->local_errno = 0;
     place->body_began = place->into_file = place->too_large = place->stopped = false;
     set_method(place->easy, request);
@@ -467,7 +482,7 @@ bool s3_http_start(struct s3_http *http, const struct s3_http_request *request)
     SET(place->easy, CURLOPT_TIMEOUT_MS, (long)request->deadline_ms);
     SET(place->easy, CURLOPT_NOPROGRESS, request->progress != NULL ? 0L : 1L);
     place->answer.sent_boot_ms = clock_boot_ms(http->clock);
-    if (curl_multi_add_handle(http->multi, place->easy) != CURLM_OK)
+    if (s3_curl.multi_add_handle(http->multi, place->easy) != CURLM_OK)
         abort();
     place->active = true;
     http->active++;
@@ -498,11 +513,13 @@ static enum s3_http_outcome outcome_of(const struct place *place, CURLcode code)
         return S3_HTTP_LOCAL;
     if (place->stopped)
         return S3_HTTP_STOPPED;
+    if (place->sendings > 1 && code == CURLE_ABORTED_BY_CALLBACK) /* by on_sending() */
+        return S3_HTTP_NO_ANSWER;
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
         code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
         return S3_HTTP_UNTRUSTED;
     /* Counts all bytes of headers, over curl's own repetitions too: 0 is a proof. */
-    if (curl_easy_getinfo(place->easy, CURLINFO_REQUEST_SIZE, &request_bytes) != CURLE_OK)
+    if (s3_curl.easy_getinfo(place->easy, CURLINFO_REQUEST_SIZE, &request_bytes) != CURLE_OK)
         return S3_HTTP_NO_ANSWER;
     return request_bytes == 0 && place->answer.status == 0 ? S3_HTTP_NOT_SENT : S3_HTTP_NO_ANSWER;
 }
@@ -510,7 +527,10 @@ static enum s3_http_outcome outcome_of(const struct place *place, CURLcode code)
 static void say_why(struct place *place, CURLcode code)
 {
     struct s3_http_answer *answer = &place->answer;
-    const char *text = place->error[0] != '\0' ? place->error : curl_easy_strerror(code);
+    const char *text = place->sendings > 1 && code == CURLE_ABORTED_BY_CALLBACK
+                           ? "the server closed the kept connection"
+                       : place->error[0] != '\0' ? place->error
+                                                 : s3_curl.easy_strerror(code);
     switch (answer->outcome) {
     case S3_HTTP_ANSWERED:
         break;
@@ -556,14 +576,14 @@ static void end_request(struct place *place, CURLcode code)
     answer->outcome = outcome_of(place, code);
     cut_file(place);
     say_why(place, code);
-    if (curl_easy_getinfo(place->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) != CURLE_OK)
+    if (s3_curl.easy_getinfo(place->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) != CURLE_OK)
         length = -1;
     answer->length = length;
     answer->bytes_out = place->sent;
     answer->body = &place->body;
     answer->meta = buf_text(&place->meta);
     answer->meta_len = place->meta.len;
-    curl_multi_remove_handle(http->multi, place->easy);
+    s3_curl.multi_remove_handle(http->multi, place->easy);
     place->active = false;
     http->active--;
     void (*done)(void *, struct s3_http_answer *) = place->request.done;
@@ -579,20 +599,20 @@ bool s3_http_turn(struct s3_http *http, int64_t timeout_ms, int wake_fd)
     struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
     int running = 0, left = 0, ready = 0;
     pipe_signal_hold(&before);
-    curl_multi_perform(http->multi, &running);
+    s3_curl.multi_perform(http->multi, &running);
     if (running == (int)http->active) { /* nothing ended: wait */
         int wait_ms = timeout_ms < 0 || timeout_ms > 60000 ? 60000 : (int)timeout_ms;
-        curl_multi_poll(http->multi, wake_fd >= 0 ? &extra : NULL, wake_fd >= 0 ? 1 : 0, wait_ms,
-                        &ready);
-        curl_multi_perform(http->multi, &running);
+        s3_curl.multi_poll(http->multi, wake_fd >= 0 ? &extra : NULL, wake_fd >= 0 ? 1 : 0, wait_ms,
+                           &ready);
+        s3_curl.multi_perform(http->multi, &running);
     }
     pipe_signal_release(&before);
-    for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left)) != NULL;) {
+    for (CURLMsg *message; (message = s3_curl.multi_info_read(http->multi, &left)) != NULL;) {
         struct place *place = NULL;
         CURLcode code = message->data.result;
         if (message->msg != CURLMSG_DONE)
             continue;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&place);
+        s3_curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&place);
         end_request(place, code);
     }
     return wake_fd >= 0 && (extra.revents & CURL_WAIT_POLLIN) != 0;

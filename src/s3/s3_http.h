@@ -12,10 +12,9 @@
  * checked; proxies by http_proxy, https_proxy, no_proxy. Nothing is logged here, so no signature
  * can be.
  *
- * Repeating: the engine repeats nothing, with one exception that is curl's own and cannot be
- * switched off: a request without a body, sent on a kept connection which turns out to be closed
- * before one byte of the answer came, is sent again at once on a new connection. A request with a
- * body is never sent twice. */
+ * Repeating: a GET or HEAD that was sent on a kept connection which turns out to be closed before
+ * one byte of the answer came is sent again at once on a new connection: curl's own way. Everything
+ * else is sent once; in that case it ends as S3_HTTP_NO_ANSWER. */
 #ifndef BF_S3_HTTP_H
 #define BF_S3_HTTP_H
 
@@ -95,8 +94,9 @@ struct s3_http_request {
 /* Sets every field to "nothing". */
 void s3_http_request_init(struct s3_http_request *request, const char *method, const char *url);
 
-/* curl's own start; to be called before a program's first thread. Calling it again does nothing. */
-void s3_http_global_init(void);
+/* Loads and starts libcurl (s3_curl.h); again, it does nothing. To be called before the first
+ * s3_http_create(). False: *error_r is one line for a person, the caller frees it. */
+bool s3_http_load(char **error_r) MUST_CHECK;
 
 /* Never NULL: without memory the process ends. */
 struct s3_http *s3_http_create(const struct s3_http_config *config, struct clock *clock);

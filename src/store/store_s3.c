@@ -501,11 +501,6 @@ void store_s3_options_init(struct store_s3_options *options)
     options->rng = rng_system();
 }
 
-void store_s3_global_init(void)
-{
-    s3_http_global_init();
-}
-
 bool store_s3_addressing_parse(const char *text, enum s3_addressing *addressing_r)
 {
     static const struct {
@@ -585,7 +580,7 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
     char *url;
 
     *error_r = NULL;
-    if (!make_place(options, &place, error_r))
+    if (!s3_http_load(error_r) || !make_place(options, &place, error_r))
         return NULL;
     s3 = mem_alloc(sizeof(*s3));
     url = mem_printf("s3://%s", options->bucket);

@@ -49,10 +49,6 @@ void store_s3_options_init(struct store_s3_options *options);
  * the configuration is wrong or there are no keys; *error_r is one line, the caller frees it. */
 struct store *store_s3_open(const struct store_s3_options *options, char **error_r) MUST_CHECK;
 
-/* Starts the libraries below; to be called once, before a program's first thread (calling it again
- * does nothing). */
-void store_s3_global_init(void);
-
 /* `auto`, `path`, `virtual`; false: none of them. */
 bool store_s3_addressing_parse(const char *text, enum s3_addressing *addressing_r) MUST_CHECK;
 

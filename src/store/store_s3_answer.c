@@ -26,9 +26,31 @@ static void drop_entries(struct store_op *op)
     op->entry_count = 0;
 }
 
+/* Conditions name ETags: without them nothing of ours can be done safely. */
+static void refuse_without_etag(struct s3_task *task)
+{
+    struct buf text = BUF_INIT;
+
+    buf_printf(&text, "%s of ", store_kind_name(task->op->kind));
+    quote_append(&text, task->op->key, strlen(task->op->key));
+    store_op_fail(
+        task->op, STORE_FATAL,
+        "%s in %s: the answer carries no ETag; use a server, and a proxy, that sends them",
+        buf_text(&text), task->s3->base.url);
+    buf_release(&text);
+}
+
+struct listing {
+    struct store_op *op;
+    bool lacks_etag;
+};
+
 static void on_entry(void *arg, const struct s3_xml_entry *entry)
 {
-    store_op_add_entry(arg, entry->key, entry->etag, entry->size, entry->modified_ms);
+    struct listing *listing = arg;
+
+    listing->lacks_etag |= !entry->folder && entry->etag[0] == '\0';
+    store_op_add_entry(listing->op, entry->key, entry->etag, entry->size, entry->modified_ms);
 }
 
 static int by_key(const void *a, const void *b)
@@ -52,14 +74,20 @@ static void sort_entries(struct store_op *op)
 static void take_listing(struct s3_task *task, const struct s3_http_answer *answer)
 {
     struct store_op *op = task->op;
+    struct listing listing = {.op = op};
     const char *why = NULL;
     bool truncated = false;
 
-    if (!s3_xml_parse_list(buf_text(answer->body), answer->body->len, on_entry, op, &truncated,
-                           &why)) {
+    if (!s3_xml_parse_list(buf_text(answer->body), answer->body->len, on_entry, &listing,
+                           &truncated, &why)) {
         drop_entries(op);
         store_op_fail(op, STORE_FATAL, "listing of %s: %s; check s3_endpoint_url",
                       task->s3->base.url, why);
+        return;
+    }
+    if (listing.lacks_etag) {
+        drop_entries(op);
+        refuse_without_etag(task);
         return;
     }
     sort_entries(op);
@@ -76,6 +104,10 @@ void s3_task_take_answer(struct s3_task *task, struct s3_http_answer *answer)
 {
     struct store_op *op = task->op;
 
+    if (answer->etag[0] == '\0' && op->kind != STORE_LIST && op->kind != STORE_DELETE) {
+        refuse_without_etag(task);
+        return;
+    }
     memcpy(op->etag_r, answer->etag, sizeof(op->etag_r));
     op->modified_ms_r = answer->modified_ms;
     switch (op->kind) {

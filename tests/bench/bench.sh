@@ -5,6 +5,7 @@
 #   jobs a second    with the converter that does nothing, n = 1, 8, 32, on a directory and on the real S3 server,
 #                    beside the same calls or requests from a plain loop of equal concurrency
 #   ingest           MB/s and files/s beside `openssl dgst -sha256` and a plain upload loop
+#   start            ms of `--version` and of `status` on a directory store beside /bin/true, median of 200 runs
 #   memory           RssAnon of the master with 32 slots and of an idle worker, VmRSS beside it
 #
 # Each figure has a directory or a prefix of its own, in which the gate has passed before the clock starts. Figures of a
@@ -183,6 +184,24 @@ row "4 files into a directory, MB/s" "$into_dir" "-" "-"
 compare "4 files into S3, MB/s; plain upload loop" "$into_s3" "$upload"
 compare "$files small files, files/s; plain upload loop" "$many" "$upload_many"
 row "the same again, all known, files/s" "$known" "-" "-"
+
+echo
+echo "== start, ms, median of 200 runs each"
+row "" "blobforge" "/bin/true" "ratio"
+median() { # COMMAND…
+    local before after
+    for ((run = 0; run < 200; run++)); do
+        before=$EPOCHREALTIME
+        "$@" >/dev/null || fail "$*: exit status $?"
+        after=$EPOCHREALTIME
+        echo $((${after/./} - ${before/./}))
+    done | sort -n | awk 'NR == 100 { printf "%.2f", $1 / 1000 }'
+}
+fresh dir
+hash=$(sha256sum "$dir/first-$serial"/*.pdf | cut -c 1-64)
+bare=$(median /bin/true)
+compare "blobforge --version (max 5)" "$(median "$forge" --version)" "$bare"
+compare "blobforge status HASH, directory (max 10 more)" "$(median "$forge" status "$hash")" "$bare"
 
 echo
 echo "== memory, kB"

@@ -97,23 +97,50 @@ START_TEST(cut_write_is_unknown)
 }
 END_TEST
 
-/* A kept connection that dies under a second write: curl would send it again by itself. */
+/* A kept connection that dies under a second write: curl would send one without a body again by
+ * itself, and the server might do it twice. */
+static const struct {
+    enum store_kind kind;
+    enum store_cond cond;
+    const char *body;
+    int64_t expires_ms;
+} kept_writes[] = {
+    {STORE_PUT, STORE_IF_ABSENT, "body", 0},
+    {STORE_PUT, STORE_IF_ABSENT, "", 0},
+    {STORE_PUT, STORE_IF_MATCH, "", 0},
+    {STORE_DELETE, STORE_ALWAYS, NULL, 0},
+    {STORE_DELETE, STORE_ALWAYS, NULL, INT64_C(1369353660000)},
+    {STORE_DELETE, STORE_IF_MATCH, NULL, 0},
+};
+
 START_TEST(cut_write_on_a_kept_connection_is_unknown)
 {
+    struct store_properties properties;
     struct store *store;
 
     SERVE(OK_BODY, CUT, OK_EMPTY);
     store = open_on_port(server.port);
+    properties = *store_properties(store);
+    properties.conditional_delete = kept_writes[_i].cond == STORE_IF_MATCH;
+    store_set_properties(store, &properties);
     store_op_init(&op, STORE_GET, "p/key");
     ck_assert_int_eq(store_do(store, &op), STORE_OK);
     store_op_release(&op);
-    store_op_init(&op, STORE_PUT, "p/key");
-    op.cond = STORE_IF_ABSENT;
-    op.body = "body";
-    op.body_len = 4;
+    store_op_init(&op, kept_writes[_i].kind, "p/key");
+    op.cond = kept_writes[_i].cond;
+    op.body = kept_writes[_i].body;
+    op.body_len = op.body != NULL ? strlen(op.body) : 0;
+    op.expires_ms = kept_writes[_i].expires_ms;
+    strcpy(op.etag, "e1");
     ck_assert_int_eq(store_do(store, &op), STORE_UNKNOWN);
+    if (op.body_len == 0)
+        ck_assert_ptr_nonnull(strstr(op.error, "closed the kept connection"));
+    store_op_release(&op);
+    /* The next one has a connection of its own. */
+    store_op_init(&op, STORE_GET, "p/key");
+    ck_assert_int_eq(store_do(store, &op), STORE_OK);
     store_close(store);
-    end(2);
+    end(3);
 }
 END_TEST
 
@@ -365,9 +392,41 @@ END_TEST
 
 START_TEST(versions_are_noticed)
 {
-    SERVE("HTTP/1.1 200 OK\r\nx-amz-version-id: v1\r\n\r\n");
+    SERVE("HTTP/1.1 200 OK\r\nETag: e\r\nx-amz-version-id: v1\r\n\r\n");
     ck_assert_int_eq(create_key(0), STORE_OK);
     ck_assert(op.versioned_r);
+    end(1);
+}
+END_TEST
+
+/* Without ETags nothing can be conditioned: no lock could be renewed, no marker changed. */
+START_TEST(answers_without_etags_cannot_be_used)
+{
+    static const char *const answers[] = {
+        "HTTP/1.1 200 OK\r\n" DATE "\r\nbody",
+        "HTTP/1.1 200 OK\r\n" DATE "\r\nbody",
+        "HTTP/1.1 200 OK\r\n" DATE "\r\n",
+        "HTTP/1.1 200 OK\r\n" DATE
+        "\r\n<ListBucketResult><IsTruncated>false</IsTruncated><Contents>"
+        "<Key>p/a</Key><LastModified>2013-05-24T00:00:00.000Z</LastModified><Size>4</Size>"
+        "</Contents></ListBucketResult>",
+    };
+
+    serve_script(&answers[_i], 1);
+    switch (_i) {
+    case 0:
+        ck_assert_int_eq(read_key(STORE_GET), STORE_FATAL);
+        break;
+    case 1:
+        ck_assert_int_eq(read_key(STORE_HEAD), STORE_FATAL);
+        break;
+    case 2:
+        ck_assert_int_eq(create_key(0), STORE_FATAL);
+        break;
+    default:
+        ck_assert_int_eq(read_key(STORE_LIST), STORE_FATAL);
+    }
+    ck_assert_msg(strstr(op.error, "ETag") != NULL, "%s", op.error);
     end(1);
 }
 END_TEST
@@ -552,7 +611,8 @@ int main(void)
     tcase_add_test(tcase, conditional_writes_are_sent_only_the_first_time);
     tcase_add_test(tcase, conflict_is_unknown);
     tcase_add_test(tcase, cut_write_is_unknown);
-    tcase_add_test(tcase, cut_write_on_a_kept_connection_is_unknown);
+    tcase_add_loop_test(tcase, cut_write_on_a_kept_connection_is_unknown, 0,
+                        (int)ARRAY_LEN(kept_writes));
     tcase_add_test(tcase, hanging_write_is_unknown_at_its_deadline);
     tcase_add_test(tcase, hanging_write_is_unknown_when_it_stalls);
     tcase_add_test(tcase, answer_cut_after_its_status_is_unknown);
@@ -572,6 +632,7 @@ int main(void)
     tcase_add_test(tcase, a_late_delete_did_nothing);
     tcase_add_test(tcase, too_large_a_body);
     tcase_add_test(tcase, versions_are_noticed);
+    tcase_add_loop_test(tcase, answers_without_etags_cannot_be_used, 0, 4);
     tcase_add_test(tcase, raw_uploads_are_repeated);
     tcase_add_test(tcase, a_file_that_shrinks);
     tcase_add_test(tcase, etag_form_is_probed);
