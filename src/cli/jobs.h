@@ -5,7 +5,7 @@
 #include <json-c/json.h>
 
 #include "cli/cli.h"
-#include "ingest/manifest.h"
+#include "index/manifest.h"
 
 /* What is said about a job from several records at once. Borrowed from the view. Unknown: -1,
  * NULL. */

@@ -7,7 +7,5 @@ libblobforge_a_SOURCES += \
 	src/ingest/hashcache.c src/ingest/hashcache.h \
 	src/ingest/ingest.c src/ingest/ingest.h \
 	src/ingest/lfs.c src/ingest/lfs.h \
-	src/ingest/manifest.c src/ingest/manifest.h \
-	src/ingest/manifest_merge.c src/ingest/manifest_merge.h \
 	src/ingest/seen.c src/ingest/seen.h \
 	src/ingest/walk.c src/ingest/walk.h

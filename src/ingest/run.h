@@ -4,7 +4,7 @@
 
 #include "ingest/crew.h"
 #include "ingest/ingest.h"
-#include "ingest/manifest.h"
+#include "index/manifest.h"
 #include "ingest/seen.h"
 
 /* Files that go through the store together: enough that a round trip is shared, few enough that

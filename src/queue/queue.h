@@ -205,7 +205,7 @@ enum queue_result queue_reprioritize(struct queue *queue, const char *hash, enum
 enum queue_result queue_clear_dead(struct queue *queue, const char *hash, const char *by,
                                    const char **from_r, const char **to_r,
                                    char **error_r) MUST_CHECK;
-/* Marker, failed, dead, result, raw, logs; the manifest entry is the caller's (ingest/manifest.h).
+/* Marker, failed, dead, result, raw, logs; the manifest entry is the caller's (index/manifest.h).
  */
 enum queue_result queue_remove(struct queue *queue, const char *hash, const char *by,
                                const char **from_r, const char **to_r, char **error_r) MUST_CHECK;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Arrows point down: cli, daemon -> ingest, janitor, convert -> queue -> store -> s3; base is used by all and uses none.
+# Arrows point down: cli, daemon -> ingest, janitor, convert -> index -> queue -> store -> s3; base is used by all and uses none.
 # Greps the includes of every source file and fails when one points up or sideways.
 set -eu
 src=${top_srcdir:-$(dirname "$0")/../..}/src
@@ -11,8 +11,9 @@ allowed() { # what FOLDER may include
     s3) echo "s3 base" ;;
     store) echo "store s3 base" ;;
     queue) echo "queue store base" ;;
-    ingest | janitor | convert) echo "$1 queue store base" ;;
-    cli | daemon) echo "$1 ingest janitor convert queue store base" ;;
+    index) echo "index queue store base" ;;
+    ingest | janitor | convert) echo "$1 index queue store base" ;;
+    cli | daemon) echo "$1 ingest janitor convert index queue store base" ;;
     converter) echo "converter base" ;;
     *) echo "" ;;
     esac

@@ -7,8 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
-#include "ingest/manifest.h"
-#include "ingest/manifest_merge.h"
+#include "index/manifest.h"
+#include "index/manifest_merge.h"
 #include "store/store_open.h"
 #include "support.h"
 

@@ -1,6 +1,6 @@
 /* See manifest.h. Writing goes in rounds: read a handful of objects at once, merge each, write them
  * at once by If-Match; whatever lost a race or was not settled is in the next round. */
-#include "ingest/manifest.h"
+#include "index/manifest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "base/json.h"
-#include "ingest/manifest_merge.h"
+#include "index/manifest_merge.h"
 
 #define ROUND_PARTS                                                                                \
     16                 /* objects in memory at once; as many requests as a store does in parallel  \

@@ -1,5 +1,5 @@
 /* See manifest_merge.h. */
-#include "ingest/manifest_merge.h"
+#include "index/manifest_merge.h"
 
 #include <stdlib.h>
 #include <string.h>

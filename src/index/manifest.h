@@ -11,8 +11,8 @@
  * reported and left as it is. Fields that we do not know are kept.
  *
  * A manifest belongs to one thread, that of its queue. */
-#ifndef BF_INGEST_MANIFEST_H
-#define BF_INGEST_MANIFEST_H
+#ifndef BF_INDEX_MANIFEST_H
+#define BF_INDEX_MANIFEST_H
 
 #include <stdbool.h>
 #include <stddef.h>

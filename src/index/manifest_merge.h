@@ -1,12 +1,12 @@
 /* The pure half of the manifest: entries as JSON. manifest.c alone calls it (and tests). */
-#ifndef BF_INGEST_MANIFEST_MERGE_H
-#define BF_INGEST_MANIFEST_MERGE_H
+#ifndef BF_INDEX_MANIFEST_MERGE_H
+#define BF_INDEX_MANIFEST_MERGE_H
 
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ingest/manifest.h"
+#include "index/manifest.h"
 
 /* `entries`, when there, is an object whose members are all objects. */
 bool manifest_shape_is_sound(struct json_object *object);
