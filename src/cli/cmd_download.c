@@ -23,6 +23,12 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Does --output name a folder for results, rather than one of them? "zips/" always does. */
+static bool names_folder(const char *output, size_t count)
+{
+    return count > 1 || output[strlen(output) - 1] == '/';
+}
+
 /* Where one of `count` results goes. A folder named by --output takes several results, or one zip,
  * into it. The caller frees. */
 static char *target_path(struct cli *cli, const char *hash, const char *name, size_t count,
@@ -34,7 +40,7 @@ static char *target_path(struct cli *cli, const char *hash, const char *name, si
 
     if (output == NULL)
         path = mem_printf("%s%s", stem, suffix);
-    else if (count > 1 || (!extract && is_folder(output)))
+    else if (names_folder(output, count) || (!extract && is_folder(output)))
         path = mem_printf("%s/%s%s", output, stem, suffix);
     else
         path = mem_strdup(output);
@@ -42,6 +48,24 @@ static char *target_path(struct cli *cli, const char *hash, const char *name, si
         path[len - 1] = '\0';
     free(stem);
     return path;
+}
+
+/* The folder for results, its parent being there. false: said. */
+static bool make_folder(const char *output)
+{
+    int error = mkdir(output, 0777) == 0 ? 0 : errno;
+    char *quoted;
+
+    if (error == 0 || (error == EEXIST && is_folder(output)))
+        return true;
+    quoted = quote_name(output);
+    if (error == EEXIST)
+        cli_error("%s: is no folder; several results need one, name another with --output", quoted);
+    else
+        cli_error("%s: cannot be made: %s; name another folder with --output", quoted,
+                  strerror(error));
+    free(quoted);
+    return false;
 }
 
 static enum exitcode say_errno(const char *path)
@@ -177,13 +201,12 @@ static enum exitcode run(struct cli *cli)
     const char *output = cli_value(cli, "output");
     enum exitcode code;
 
-    if (count > 1 && output != NULL && !is_folder(output)) {
-        char *quoted = quote_name(output);
-        cli_error("%s: is no folder; several results need one", quoted);
-        free(quoted);
-        return EXITCODE_CANTCREAT;
-    }
+    if (output != NULL && output[0] == '\0')
+        return cli_usage(cli, "--output: a name is missing");
     code = cli_open(cli, CLI_READ, &queue);
+    if (code == EXITCODE_OK && output != NULL && names_folder(output, count) &&
+        !make_folder(output))
+        return EXITCODE_CANTCREAT;
     for (size_t i = 0; i < count && (code == EXITCODE_OK || code == EXITCODE_PARTIAL); i++) {
         if (cli_stopped())
             return EXITCODE_INTERRUPTED;
@@ -193,7 +216,7 @@ static enum exitcode run(struct cli *cli)
 }
 
 static const struct cli_option options[] = {
-    {'O', "output", "PATH", "file or folder to make (default: the document's name)"},
+    {'O', "output", "PATH", "file or folder to make; PATH/ is a folder to put results into"},
     {'x', "extract", NULL, "unpack: a folder with content.md, info.json, assets/"},
     {0, "force", NULL, "replace what is there"},
     {0, NULL, NULL, NULL},
@@ -206,7 +229,8 @@ const struct cli_command cmd_download = {
     .operands_max = CLI_ANY_NUMBER,
     .summary = "fetch results, as zip files or as folders of Markdown and images",
     .help = "Nothing is overwritten without --force, and a file or folder appears as a\n"
-            "whole or not at all. With several HASHes, --output names a folder for all.\n",
+            "whole or not at all. With several HASHes, or with a / at its end, --output names\n"
+            "a folder for all, which is made when it is not there.\n",
     .options = options,
     .interrupt = CLI_INTERRUPT_BETWEEN,
     .resume = "what was printed is complete, of the rest nothing was left; run it again",

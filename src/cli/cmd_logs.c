@@ -126,6 +126,8 @@ static enum exitcode show_object(struct cli *cli, struct queue *queue, const cha
             print_tail(buf_text(&op.data));
         } else {
             cli_write(buf_text(&op.data), op.data.len);
+            if (op.data.len > 0 && op.data.data[op.data.len - 1] != '\n')
+                cli_write("\n", 1);
         }
         break;
     case STORE_NOT_FOUND:

@@ -210,24 +210,24 @@ static const char *result_text(enum queue_result result)
     case QUEUE_OK:
         return "done";
     case QUEUE_NONE:
-        return "no such job";
+        return "no such job; `blobforge list` counts what is there";
     case QUEUE_BUSY:
         return "somebody else holds its lock; try again";
     case QUEUE_LOST:
         return "its lock was lost; try again";
     case QUEUE_CANCEL:
-        return "it is being cancelled";
+        return "it is being cancelled; its daemon stops it with its next heartbeat";
     case QUEUE_EXPIRED:
         return "took longer than the lease; try again";
     case QUEUE_DAMAGED:
-        return "a record is damaged";
+        return "a record is damaged; `blobforge janitor` puts right what can be";
     case QUEUE_UNKNOWN:
         return "a write was not answered: it may have happened; look with `blobforge status` and "
                "try again";
     case QUEUE_AGAIN:
         return "the store does not answer; try again";
     case QUEUE_FATAL:
-        return "the store refuses";
+        return "the store refuses; `blobforge doctor` says what it lacks";
     }
     return "?";
 }

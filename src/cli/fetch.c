@@ -14,7 +14,7 @@
 static void say_no_result(const struct queue *queue, const struct job_view *view)
 {
     struct job_facts facts;
-    char *why = NULL;
+    char *why = NULL, *remedy;
 
     job_facts_gather(queue, view, &facts);
     if (facts.error != NULL) {
@@ -24,20 +24,24 @@ static void say_no_result(const struct queue *queue, const struct job_view *view
     }
     switch (view->state) {
     case JOB_UNKNOWN:
-        cli_error("%s: no such job in %s", view->hash, store_url(queue->store));
+        cli_error("%s: no such job in %s; `blobforge list` counts what is there", view->hash,
+                  store_url(queue->store));
         break;
     case JOB_RAW:
         cli_error("%s: not queued, so never converted; `blobforge retry %.12s` queues it",
                   view->hash, view->hash);
         break;
     case JOB_DEAD:
-        cli_error("%s: dead (%s): %s; `blobforge retry %.12s` tries again", view->hash,
-                  facts.reason != NULL ? facts.reason : "no reason", why != NULL ? why : "-",
-                  view->hash);
+        remedy = job_dead_remedy(view);
+        cli_error("%s: dead (%s): %s; %s", view->hash,
+                  facts.reason != NULL ? facts.reason : "no reason",
+                  why != NULL ? why : "no error was recorded", remedy);
+        free(remedy);
         break;
     case JOB_FAILED:
-        cli_error("%s: failed: %s; it is tried again by itself", view->hash,
-                  why != NULL ? why : "-");
+        cli_error("%s: failed: %s; it is tried again by itself, `blobforge retry %.12s` does not "
+                  "wait",
+                  view->hash, why != NULL ? why : "no error was recorded", view->hash);
         break;
     case JOB_TODO:
     case JOB_PROCESSING:

@@ -14,6 +14,19 @@
 
 /* ---- facts ---- */
 
+static void gather_v1_progress(struct json_object *progress, struct job_facts *facts)
+{
+    struct json_object *bar = json_get_object(progress, "marker");
+
+    json_get_int(progress, "page_count", &facts->pages);
+    if (bar == NULL)
+        return;
+    json_get_int(bar, "tqdm_current", &facts->page);
+    json_get_int(bar, "tqdm_total", &facts->pages);
+    if (json_get_text(bar, "tqdm_stage") != NULL)
+        facts->stage = json_get_text(bar, "tqdm_stage");
+}
+
 static void gather_lock(const struct queue *queue, const struct record_lock *lock,
                         struct job_facts *facts)
 {
@@ -29,6 +42,8 @@ static void gather_lock(const struct queue *queue, const struct record_lock *loc
     facts->stage = json_get_text(progress, "stage");
     json_get_int(progress, "page", &facts->page);
     json_get_int(progress, "pages", &facts->pages);
+    if (lock->proto == 0) /* version 1 counts pages and what its converter's bar shows */
+        gather_v1_progress(progress, facts);
     if (lock->started > 0) {
         facts->elapsed_seconds =
             (double)(store_server_ms(queue->store, queue->clock) - lock->started) / 1000;
@@ -213,14 +228,32 @@ static void print_seconds(const char *name, double seconds)
 
 char *job_progress_text(const struct job_facts *facts)
 {
+    const char *doing = facts->phase != NULL ? facts->phase : facts->stage;
+    const char *gap = doing != NULL ? " " : "";
+
+    if (doing == NULL)
+        doing = facts->page < 0 && facts->pages < 0 ? "starting" : "";
     if (facts->page < 0 && facts->pages < 0)
-        return mem_strdup(facts->phase != NULL ? facts->phase : "-");
+        return mem_strdup(doing);
     if (facts->pages < 0)
-        return mem_printf("%s page %" PRId64, facts->phase != NULL ? facts->phase : "",
-                          facts->page);
-    return mem_printf("%s%s%" PRId64 "/%" PRId64, facts->phase != NULL ? facts->phase : "",
-                      facts->phase != NULL ? " " : "", facts->page < 0 ? 0 : facts->page,
+        return mem_printf("%s%spage %" PRId64, doing, gap, facts->page);
+    return mem_printf("%s%s%" PRId64 "/%" PRId64, doing, gap, facts->page < 0 ? 0 : facts->page,
                       facts->pages);
+}
+
+char *job_dead_remedy(const struct job_view *view)
+{
+    const char *reason = view->dead.reason != NULL ? view->dead.reason : "";
+
+    if (strcmp(reason, "not_convertible") == 0)
+        return mem_printf("another try would end alike: repair or decrypt the document and ingest "
+                          "it anew, or set another converter and `blobforge retry %.12s`",
+                          view->hash);
+    if (strcmp(reason, "cancelled") == 0)
+        return mem_printf("`blobforge retry %.12s` takes it back", view->hash);
+    return mem_printf(
+        "`blobforge logs %.12s` says why, `blobforge retry --reset %.12s` tries again", view->hash,
+        view->hash);
 }
 
 void job_print(const struct queue *queue, const struct job_view *view,
@@ -264,6 +297,11 @@ void job_print(const struct queue *queue, const struct job_view *view,
     print_line("cause", facts.cause);
     print_line("reason", facts.reason);
     print_line("error", facts.error);
+    if (view->state == JOB_DEAD) {
+        text = job_dead_remedy(view);
+        print_line("what helps", text);
+        free(text);
+    }
     if (view->damaged != NULL) {
         text = mem_printf("its %s record cannot be read", view->damaged);
         print_line("damaged", text);

@@ -23,9 +23,13 @@ struct json_object *job_json(const struct queue *queue, const struct job_view *v
 /* A page of "name  value" lines. */
 void job_print(const struct queue *queue, const struct job_view *view,
                const struct manifest_entry *entry);
+/* What helps a dead job: another try, or, where that would end alike, something else. For the end
+ * of a message. The caller frees. */
+char *job_dead_remedy(const struct job_view *view) MUST_CHECK;
 /* Counts: a line per state and tier as JSON, or a table. */
 void counts_print(struct cli *cli, const struct job_counts *counts);
-/* "12/320" or "-": how far a conversion is. The caller frees. */
+/* "convert 12/320", "starting" before the first sign of life: how far a conversion is. The caller
+ * frees. */
 char *job_progress_text(const struct job_facts *facts) MUST_CHECK;
 
 #endif

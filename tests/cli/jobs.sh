@@ -165,6 +165,15 @@ expect 1 "$bf" download "$todo"
 err_has "not converted yet, it is todo"
 expect 1 "$bf" download "$dead"
 err_has 'it burns \x1b[31m'
+# What would end alike is not told to be tried again.
+printf '{"error": "the PDF is encrypted", "reason": "not_convertible", "total_retries": 0, "cause": "document"}' | put "$store" queue/dead "$odd"
+for command in download preview; do
+    expect 1 "$bf" "$command" "$odd"
+    err_has "another try would end alike: repair or decrypt the document"
+done
+expect 0 "$bf" status "$odd"
+out_has "what helps  another try would end alike"
+rm "$store/queue/dead/$(printf %.2s "$odd")/$odd"
 expect 1 "$bf" preview "$unknown"
 err_has "no such job"
 
@@ -214,6 +223,10 @@ expect 0 "$bf" logs --type converter "$dead"
 out_has "line 1"
 expect 0 "$bf" logs --type converter --json "$dead"
 keys log
+printf '{"error": "without a newline"}' >"$store/registry/logs/$(printf %.2s "$dead")/$dead/error.json"
+expect 0 "$bf" logs --type error "$dead"
+[ "$(wc -l <"$tmp/out")" = 1 ] || fail "$last: the last line has no end"
+rm "$store/registry/logs/$(printf %.2s "$dead")/$dead/error.json"
 expect 1 "$bf" logs --type error "$dead"
 err_has "no log of type error"
 

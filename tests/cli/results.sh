@@ -39,8 +39,18 @@ out_has "\"path\":\"$tmp/in/My paper.zip\""
 python3 -c 'import json,sys; o=json.load(sys.stdin); assert list(o)==["hash","path","bytes"], o' <"$tmp/out" || fail "$last: keys"
 expect 73 "$bf" download -O "$tmp/none/x.zip" "$hash"
 err_has "No such file or directory"
-expect 73 "$bf" download -O "$tmp/none" "$hash" "$hash"
+# Several results, and what ends in a slash, go into a folder, which is made; its parent must be there.
+echo file >"$tmp/plain"
+expect 73 "$bf" download -O "$tmp/plain" "$hash" "$hash"
 err_has "is no folder; several results need one"
+expect 73 "$bf" download -O "$tmp/none/none" "$hash" "$hash"
+err_has "cannot be made: No such file or directory"
+expect 64 "$bf" download -O "" "$hash"
+expect 0 "$bf" download -O "$tmp/zips/" "$hash"
+expect 0 "$bf" download -O "$tmp/zips/" --force "$hash"
+cmp "$tmp/zips/My paper.zip" "$tmp/result.zip" || bad=1
+expect 0 "$bf" download -x -O "$tmp/trees/" "$hash"
+is_there "$tmp/trees/My paper/content.md"
 
 # ---- folder ----
 expect 0 "$bf" download -x "$hash"
