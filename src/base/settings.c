@@ -31,6 +31,7 @@
 #define TIB (1024 * GIB)
 #define TEXT_MAX 4096
 #define FILE_MAX (1024 * 1024)
+#define FAULTS_MAX 20     /* of one file, said one by one */
 #define TYPE_MAX 16       /* of converter.TYPE */
 #define CONVERTERS_MAX 64 /* types with a command of their own */
 
@@ -556,23 +557,33 @@ static bool apply_file(struct settings *settings, const char *path, struct buf *
                        char **error_r)
 {
     char *line = text->data;
-    unsigned number = 1;
+    unsigned number = 1, faults = 0;
+    struct buf all = BUF_INIT;
 
     if (memchr(buf_text(text), '\0', text->len) != NULL) {
         *error_r = mem_strdup("a NUL byte: not a text file");
         return say_where(file_line(path, 1), error_r);
     }
     for (; line != NULL && *line != '\0'; number++) {
-        char *next = strchr(line, '\n');
+        char *next = strchr(line, '\n'), *error = NULL;
         if (next != NULL)
             *next++ = '\0';
         line = trim(line);
         if (*line != '\0' && *line != '#' &&
-            !apply_assignment(settings, line, SETTING_FILE, error_r))
-            return say_where(file_line(path, number), error_r);
+            !apply_assignment(settings, line, SETTING_FILE, &error)) {
+            (void)say_where(file_line(path, number), &error);
+            if (faults < FAULTS_MAX)
+                buf_printf(&all, "%s%s", faults == 0 ? "" : "\n", error);
+            faults++;
+        }
+        free(error);
         line = next;
     }
-    return true;
+    if (faults > FAULTS_MAX)
+        buf_printf(&all, "\n%s: %u faults more", path, faults - FAULTS_MAX);
+    *error_r = faults == 0 ? NULL : mem_strdup(buf_text(&all));
+    buf_release(&all);
+    return faults == 0;
 }
 
 static bool say_file(const char *path, const char *why, char **error_r)
@@ -716,6 +727,11 @@ const char *setting_name(enum setting_id id)
 bool setting_reloadable(enum setting_id id)
 {
     return rows[id].reloadable;
+}
+
+bool setting_has_effect(enum setting_id id)
+{
+    return strstr(rows[id].meaning, "Not in effect in this version.") == NULL;
 }
 
 const char *setting_meaning(enum setting_id id)

@@ -49,6 +49,7 @@ void settings_destroy(struct settings *settings);
  */
 bool settings_set(struct settings *settings, const char *name, const char *value,
                   enum setting_origin origin, char **error_r) MUST_CHECK;
+/* Reads on after a fault: *error_r has a line for each, of the file as a whole. */
 bool settings_load_file(struct settings *settings, const char *path, bool must_exist,
                         char **error_r) MUST_CHECK;
 bool settings_load_env(struct settings *settings, char **error_r) MUST_CHECK;
@@ -65,6 +66,8 @@ enum setting_origin settings_origin(const struct settings *settings, enum settin
 
 const char *setting_name(enum setting_id id);
 bool setting_reloadable(enum setting_id id);
+/* false: this version knows the name and does nothing with it, as its meaning says. */
+bool setting_has_effect(enum setting_id id);
 const char *setting_meaning(enum setting_id id);
 enum setting_type setting_type(enum setting_id id);
 const char *setting_default(enum setting_id id);

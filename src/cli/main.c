@@ -76,8 +76,13 @@ static enum exitcode load_settings(struct cli *cli)
         ok = load_file(cli, BF_SYSCONFDIR "/blobforge/blobforge.conf", false, &error) &&
              load_user_file(cli, &error);
     ok = ok && settings_load_env(cli->settings, &error) && load_options(cli, &error);
-    if (!ok)
-        cli_error("%s", error);
+    for (char *line = error; !ok && line != NULL;) {
+        char *next = strchr(line, '\n');
+        if (next != NULL)
+            *next++ = '\0';
+        cli_error("%s", line);
+        line = next;
+    }
     free(error);
     return ok ? EXITCODE_OK : EXITCODE_CONFIG;
 }

@@ -24,7 +24,8 @@ bool breaker_failure(struct breaker *breaker, int64_t boot_ms)
     oldest = breaker->failed_boot_ms[(breaker->next + 1) % BREAKER_FAILURES];
     breaker->failed_boot_ms[breaker->next] = boot_ms;
     breaker->next = (breaker->next + 1) % BREAKER_FAILURES;
-    if (breaker->state == BREAKER_CLOSED && (oldest == 0 || boot_ms - oldest > BREAKER_WINDOW_MS))
+    if (breaker->state == BREAKER_CLOSED &&
+        (oldest == 0 || (!breaker->in_a_row && boot_ms - oldest > BREAKER_WINDOW_MS)))
         return false;
     open_breaker(breaker, boot_ms);
     return true;
@@ -34,7 +35,7 @@ bool breaker_success(struct breaker *breaker)
 {
     bool was_open = breaker->state != BREAKER_CLOSED;
 
-    memset(breaker, 0, sizeof(*breaker));
+    *breaker = (struct breaker){.in_a_row = breaker->in_a_row};
     return was_open;
 }
 

@@ -1,7 +1,8 @@
 /* The breaker: stops claims when nothing can work, so that a broken converter or a worker that
  * cannot start costs no job anything.
  *
- * Five failures of the kind that no document causes, within ten seconds, open it. It closes
+ * Five failures of the kind that no document causes, within ten seconds, open it (with `in_a_row`:
+ * five without a success between, since few jobs are tried again ever more slowly). It closes
  * half-way after a minute (doubling up to ten): one failure opens it again, one success closes it.
  * Pure but for the clock passed in. Main thread. */
 #ifndef BF_DAEMON_BREAKER_H
@@ -28,6 +29,7 @@ struct breaker {
     int64_t failed_boot_ms[BREAKER_FAILURES]; /* a ring, 0: none */
     unsigned next;
     int64_t rest_ms, until_boot_ms; /* OPEN: until then */
+    bool in_a_row; /* set once: failures count however far apart, until a success */
 };
 
 /* true: it opened by this one. */

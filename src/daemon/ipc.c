@@ -12,11 +12,12 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/quote.h"
 
 #define IPC_HEADERS_MAX 32
 
 static const char *const type_names[] = {"hello",   "setup", "job",   "progress", "packed",
-                                         "publish", "sent",  "ended", "clear"};
+                                         "publish", "sent",  "ended", "clear",    "note"};
 
 const char *ipc_type_name(enum ipc_type type)
 {
@@ -486,6 +487,25 @@ bool ipc_sent_read(const struct ipc_message *message, enum store_status *status_
     *status_r = (enum store_status)status;
     *error_r = text_copy(message->body, "error");
     return true;
+}
+
+enum ipc_result ipc_note_write(int sock, int64_t seq, const char *text)
+{
+    struct json_object *body = json_object_new_object();
+    size_t len = strnlen(text, IPC_NOTE_MAX);
+    char *cut = mem_printf("%.*s", (int)len, text);
+
+    while (len > 0 && !utf8_is_valid(cut, len)) /* in the midst of a character */
+        cut[--len] = '\0';
+    json_set_text(body, "text", cut);
+    free(cut);
+    return send_body(sock, IPC_NOTE, seq, body, -1);
+}
+
+bool ipc_note_read(const struct ipc_message *message, const char **text_r)
+{
+    *text_r = json_get_text(message->body, "text");
+    return *text_r != NULL && strlen(*text_r) <= IPC_NOTE_MAX;
 }
 
 enum ipc_result ipc_clear_write(int sock, int64_t seq)

@@ -5,6 +5,7 @@
  *       HELLO version, pid   ------->  folder open: ready for jobs
  *                            <-------  JOB seq, what, limits, grant (+ descriptor)
  *       PROGRESS seq, …      ------->                                     any number
+ *       NOTE seq, text       ------->  at most one: a warning that costs nothing, for the log
  *       PACKED seq, length, md5 ---->
  *                            <-------  PUBLISH seq, grant (+ descriptor)
  *       SENT seq, status     ------->  PUBLISH may follow once more
@@ -33,7 +34,7 @@
 #include "store/store.h"
 #include "store/transfer.h"
 
-#define IPC_VERSION 1 /* raised with every change of a message */
+#define IPC_VERSION 2 /* raised with every change of a message */
 #define IPC_FD 3      /* the worker's end */
 #define IPC_MESSAGE_MAX 65536
 
@@ -46,7 +47,8 @@ enum ipc_type {
     IPC_PUBLISH,
     IPC_SENT,
     IPC_ENDED,
-    IPC_CLEAR
+    IPC_CLEAR,
+    IPC_NOTE
 };
 const char *ipc_type_name(enum ipc_type type);
 
@@ -130,6 +132,11 @@ enum ipc_result ipc_sent_write(int sock, int64_t seq, enum store_status status,
 /* *error_r: the caller frees; may be NULL. */
 bool ipc_sent_read(const struct ipc_message *message, enum store_status *status_r,
                    char **error_r) MUST_CHECK;
+
+#define IPC_NOTE_MAX 1024 /* longer ones are cut by the writer, refused by the reader */
+enum ipc_result ipc_note_write(int sock, int64_t seq, const char *text) MUST_CHECK;
+/* The text is borrowed from the message. */
+bool ipc_note_read(const struct ipc_message *message, const char **text_r) MUST_CHECK;
 
 enum ipc_result ipc_clear_write(int sock, int64_t seq) MUST_CHECK;
 

@@ -176,7 +176,7 @@ static void on_pace(struct lease *lease, const struct pace *pace)
     lease->pace = *pace;
     lease->local_limits.retry_base_ms = pace->retry_base_ms;
     lease->local_limits.retry_max_ms = pace->retry_max_ms;
-    lease->fleet.read_boot_ms = 0; /* lay the fleet's values over the new ones */
+    lease->keeper_boot_ms = 0; /* it lays the fleet's values over the new ones */
     lease_wake_all(lease);
 }
 
@@ -254,7 +254,7 @@ static void bury_ended_fibers(struct lease *lease)
     for (size_t i = 0; i < lease->slot_count; i++) {
         struct lease_slot *slot = lease->slots[i];
         struct post *post;
-        if (slot == NULL || !fiber_ended(slot->sleeper.fiber))
+        if (slot == NULL || !fiber_ended(slot->sleeper.fiber) || lease->watching)
             continue;
         post = post_create(POST_SLOT_RETIRED);
         post->slot = slot->number;

@@ -1,5 +1,5 @@
 /* See lease.h: upkeep beside the slots, about once a minute: fleet settings, orphaned locks of
- * ours, the worker card. */
+ * ours, the worker card; and, at first, late locks of crashed runs. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -11,8 +11,11 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/lease_private.h"
+#include "janitor/janitor.h"
 
 #define KEEPER_MS 60000
+#define RECOVER_MS 1000 /* doubled each time */
+#define RECOVERIES 9    /* the last after 511 s */
 
 /* ---- worker card ---- */
 
@@ -102,46 +105,74 @@ bool lease_card_is_foreign(struct lease *lease, struct queue *queue, char **text
 
 /* ---- orphans ---- */
 
-/* Locks with our id and incarnation that none of our slots holds. No claim may be under way
- * meanwhile: its lock would look like one. */
+/* Locks with our id and incarnation that none of our slots holds. Claims go on meanwhile, however
+ * long the store takes: each slot's claim is looked at as it is before every takeover, and names
+ * its hash and id before its lock is first sent. Only slots that are new must wait, and none is
+ * freed. */
 static void watch_orphans(struct lease *lease)
 {
-    struct claim *copies;
-    const struct claim **held;
+    struct claim left[LEASE_LEFT_MAX];
+    const struct claim **held = mem_resize(NULL, lease->slot_count + LEASE_LEFT_MAX, sizeof(*held));
     size_t count = 0;
     char *error = NULL;
     enum queue_result result;
 
-    lease->keeper_alone = true;
-    while (lease->claiming > 0 || lease->picking) /* who is choosing will claim next */
-        lease_sleep(lease, &lease->keeper, clock_boot_ms(lease->clock) + 50);
-    copies = mem_resize(NULL, lease->slot_count + LEASE_LEFT_MAX, sizeof(*copies));
-    held = mem_resize(NULL, lease->slot_count + LEASE_LEFT_MAX, sizeof(*held));
-    for (size_t i = 0; i < lease->slot_count; i++) {
-        if (lease->slots[i] == NULL || !lease->slots[i]->held)
-            continue;
-        memset(&copies[count], 0, sizeof(copies[count]));
-        memcpy(copies[count].id, lease->slots[i]->claim.id, sizeof(copies[count].id));
-        memcpy(copies[count].hash, lease->slots[i]->claim.hash, sizeof(copies[count].hash));
-        held[count] = &copies[count];
-        count++;
-    }
+    for (size_t i = 0; i < lease->slot_count; i++)
+        if (lease->slots[i] != NULL)
+            held[count++] = &lease->slots[i]->claim;
+    memset(left, 0, sizeof(left));
     for (size_t i = 0; i < LEASE_LEFT_MAX; i++) {
         if (lease->left[i].until_boot_ms <= clock_boot_ms(lease->clock))
             continue;
-        memset(&copies[count], 0, sizeof(copies[count]));
-        memcpy(copies[count].hash, lease->left[i].hash, sizeof(copies[count].hash));
-        held[count] = &copies[count];
-        count++;
+        memcpy(left[i].hash, lease->left[i].hash, sizeof(left[i].hash));
+        held[count++] = &left[i];
     }
+    lease->watching = true;
     result = queue_watch_orphans(&lease->keeper_queue, held, count, &error);
+    lease->watching = false;
+    for (size_t i = 0; i < lease->slot_count; i++)
+        if (lease->slots[i] != NULL)
+            lease->slots[i]->unwatched = false;
     if (result != QUEUE_OK && result != QUEUE_NONE && error != NULL)
         log_event(LOG_DEBUG, "store_error", LOG_S("msg", error));
     free(error);
-    free(copies);
     free(held);
-    lease->keeper_alone = false;
     lease_wake_all(lease);
+}
+
+/* ---- crashed runs ---- */
+
+/* A lock that a crashed run of ours had sent may land after our start has looked: it is looked for
+ * again, ever more rarely, as long as such a request can be on its way. */
+static void recover_again(struct lease *lease)
+{
+    const struct lease_options *options = lease->options;
+    struct janitor_report report = {0};
+    char *error = NULL;
+    enum queue_result result = janitor_recover_own(&lease->keeper_queue, options->old_incarnations,
+                                                   options->old_count, &report, &error);
+
+    if (result != QUEUE_OK && result != QUEUE_NONE && error != NULL)
+        log_event(LOG_DEBUG, "store_error", LOG_S("msg", error));
+    if (report.recovered + report.buried + report.healed > 0) {
+        log_event(LOG_WARNING, "recover", LOG_I("jobs", report.recovered),
+                  LOG_I("buried", report.buried), LOG_I("healed", report.healed),
+                  LOG_S("msg", "a late lock of an earlier run of this daemon"));
+        lease->look_due = true;
+        lease->look_boot_ms = 0;
+        lease_wake_all(lease);
+    }
+    free(error);
+}
+
+static void plan_recovery(struct lease *lease)
+{
+    int64_t now = clock_boot_ms(lease->clock);
+
+    if (lease->options->old_count == 0 || lease->recoveries >= RECOVERIES)
+        lease->recover_boot_ms = INT64_MAX;
+    else
+        lease->recover_boot_ms = now + (RECOVER_MS << lease->recoveries++);
 }
 
 /* ---- fleet ---- */
@@ -190,18 +221,25 @@ static bool is_over(const struct lease *lease)
 void lease_keeper_body(void *arg)
 {
     struct lease *lease = arg;
-    int64_t next = clock_boot_ms(lease->clock);
 
+    lease->keeper_boot_ms = clock_boot_ms(lease->clock);
+    plan_recovery(lease);
     while (!is_over(lease)) {
         int64_t now = clock_boot_ms(lease->clock);
-        if (now < next) {
-            lease_sleep(lease, &lease->keeper, next);
-            continue;
+        if (now >= lease->recover_boot_ms) {
+            recover_again(lease);
+            plan_recovery(lease);
+        } else if (now >= lease->keeper_boot_ms) {
+            lease->keeper_boot_ms = now + rng_jitter(lease->rng, KEEPER_MS, 10);
+            refresh_fleet(lease);
+            lease_write_card(lease, &lease->keeper_queue,
+                             lease_held(lease) > 0 ? "active" : "idle");
+            watch_orphans(lease);
+        } else {
+            lease_sleep(lease, &lease->keeper,
+                        lease->recover_boot_ms < lease->keeper_boot_ms ? lease->recover_boot_ms
+                                                                       : lease->keeper_boot_ms);
         }
-        next = now + rng_jitter(lease->rng, KEEPER_MS, 10);
-        refresh_fleet(lease);
-        lease_write_card(lease, &lease->keeper_queue, lease_held(lease) > 0 ? "active" : "idle");
-        watch_orphans(lease);
     }
     lease_write_card(lease, &lease->keeper_queue, "stopped");
 }

@@ -234,6 +234,8 @@ int lease_open(struct lease *lease, struct store *store, char **text_r)
         .lease = lease, .began_boot_ms = clock_boot_ms(lease->clock), .backoff_ms = RETRY_MS};
     int status;
 
+    fleet_init(&opening.fleet);
+    fleet_init(&lease->fleet);
     queue_limits_default(&lease->local_limits);
     lease->local_limits.retry_base_ms = lease->pace.retry_base_ms;
     lease->local_limits.retry_max_ms = lease->pace.retry_max_ms;

@@ -25,6 +25,7 @@ struct lease_slot {
     struct sleeper sleeper;
     bool ready;         /* its worker is idle and offered */
     bool retiring;      /* ends when it holds nothing */
+    bool unwatched;     /* began while the keeper looked for orphans: claims after that */
     struct queue queue; /* its own view: a fiber at a time */
     /* the attempt */
     struct attempt_host host;
@@ -77,10 +78,12 @@ struct lease {
     struct sleeper keeper;
     struct queue keeper_queue;
     enum claim_mode mode;
-    bool finished;     /* nothing is left (--until-empty): no more claims, end */
-    bool picking;      /* a fiber is choosing a candidate */
-    bool keeper_alone; /* the keeper wants no claim under way */
-    size_t claiming;   /* fibers between choosing and knowing */
+    bool finished; /* nothing is left (--until-empty): no more claims, end */
+    bool picking;  /* a fiber is choosing a candidate */
+    bool watching; /* the keeper looks at the slots' claims: none may come or go */
+    int64_t keeper_boot_ms, recover_boot_ms; /* the keeper's next round, its next recovery */
+    unsigned recoveries;
+    size_t claiming; /* fibers between choosing and knowing */
     struct lease_left left[LEASE_LEFT_MAX];
     size_t left_next;     /* the oldest is overwritten */
     int64_t look_boot_ms; /* the queue was found empty: not before then */

@@ -10,6 +10,7 @@
 #include "daemon/lease_private.h"
 
 #define DISK_CHECK_MS 1000
+#define UNTIL_EMPTY_REST_MS 1000
 
 /* ---- events ---- */
 
@@ -182,7 +183,7 @@ static int64_t claim_due(struct lease_slot *slot)
     struct lease *lease = slot->lease;
     int64_t now = clock_boot_ms(lease->clock);
 
-    if (!slot->ready || lease->mode != CLAIM_ON || lease->picking || lease->keeper_alone)
+    if (!slot->ready || lease->mode != CLAIM_ON || lease->picking || slot->unwatched)
         return INT64_MAX;
     if (lease->hold == HOLD_STORE && lease->store_retry_boot_ms > now)
         return lease->store_retry_boot_ms;
@@ -321,6 +322,7 @@ static bool take(struct lease_slot *slot, const struct candidate *candidate)
     if (!taken) {
         drop_events(slot);
         claim_release_memory(&slot->claim);
+        memset(&slot->claim, 0, sizeof(slot->claim)); /* given up: its lock would be an orphan */
     }
     free(error);
     return taken;
@@ -376,7 +378,7 @@ static void count_end(struct lease_counters *counters, enum attempt_end end)
 }
 
 /* What is given back may be claimed again at once, by us too: not in a busy loop. */
-static void rest_after_giveback(struct lease_slot *slot)
+static void rest_after_giveback(struct lease_slot *slot, enum cause cause)
 {
     struct lease *lease = slot->lease;
     int64_t rest_ms = lease->pace.poll_ms << (slot->givebacks < 8 ? slot->givebacks : 8);
@@ -385,6 +387,9 @@ static void rest_after_giveback(struct lease_slot *slot)
     slot->givebacks++;
     if (rest_ms > lease->pace.poll_max_ms)
         rest_ms = lease->pace.poll_max_ms;
+    /* A converter that cannot be run: so that the breaker soon knows, and the daemon ends. */
+    if (lease->options->until_empty && cause == CAUSE_OPERATOR && rest_ms > UNTIL_EMPTY_REST_MS)
+        rest_ms = UNTIL_EMPTY_REST_MS;
     until = clock_boot_ms(lease->clock) + rest_ms;
     while (clock_boot_ms(lease->clock) < until && !slot_is_over(slot))
         lease_sleep(lease, &slot->sleeper, until);
@@ -428,7 +433,7 @@ static void run(struct lease_slot *slot)
     if (lease->options->until_empty && lease_held(lease) == 0)
         lease->look_boot_ms = 0; /* it may have been the last */
     if (report.end == ATTEMPT_END_GIVEN_BACK)
-        rest_after_giveback(slot);
+        rest_after_giveback(slot, report.cause);
     else
         slot->givebacks = 0;
     if (report.end != ATTEMPT_END_DONE)
@@ -465,6 +470,7 @@ void lease_slot_start(struct lease *lease, int64_t number)
     }
     slot->lease = lease;
     slot->number = number;
+    slot->unwatched = lease->watching;
     slot->events_tail = &slot->events;
     slot->host.start = host_start;
     slot->host.wait = host_wait;

@@ -47,9 +47,14 @@ struct options {
     bool check, print, until_empty, pid1, version, help, worker;
 };
 
+/* A configuration file may have several faults, a line each. */
 static void complain(const char *text)
 {
-    fprintf(stderr, "blobforged: %s\n", text);
+    while (*text != '\0') {
+        int len = (int)strcspn(text, "\n");
+        fprintf(stderr, "blobforged: %.*s\n", len, text);
+        text += len + (text[len] == '\n');
+    }
 }
 
 /* Takes ownership of `set`. */
@@ -57,6 +62,23 @@ static void add_set(struct options *options, char *set)
 {
     options->sets = mem_resize(options->sets, options->set_count + 1, sizeof(*options->sets));
     options->sets[options->set_count++] = set;
+}
+
+/* -n and -i are settings of their own letter: what they do not take is a usage error that names
+ * the letter. */
+static bool add_letter(struct options *options, char letter, enum setting_id id, const char *value)
+{
+    struct settings *scratch = settings_create();
+    char *error = NULL;
+    bool taken = settings_set(scratch, setting_name(id), value, SETTING_OPTION, &error);
+
+    settings_destroy(scratch);
+    if (taken)
+        add_set(options, mem_printf("%s=%s", setting_name(id), value));
+    else
+        fprintf(stderr, "blobforged: -%c: %s\n", letter, error);
+    free(error);
+    return taken;
 }
 
 static bool read_options(int argc, char **argv, struct options *options_r)
@@ -74,10 +96,12 @@ static bool read_options(int argc, char **argv, struct options *options_r)
     while ((c = getopt_long(argc, argv, "n:f:i:o:tTvx:", longs, NULL)) != -1) {
         switch (c) {
         case 'n':
-            add_set(options_r, mem_printf("slots=%s", optarg));
+            if (!add_letter(options_r, 'n', SETTING_SLOTS, optarg))
+                return false;
             break;
         case 'i':
-            add_set(options_r, mem_printf("instance=%s", optarg));
+            if (!add_letter(options_r, 'i', SETTING_INSTANCE, optarg))
+                return false;
             break;
         case 'o':
             add_set(options_r, mem_strdup(optarg));
@@ -196,6 +220,21 @@ static struct settings *load_settings(void *arg, char **error_r)
     return NULL;
 }
 
+/* What is set and does nothing in this version: said once, a line each. */
+static void warn_of_idle_settings(const struct settings *settings, bool to_log)
+{
+    for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
+        if (setting_has_effect(id) || settings_origin(settings, id) == SETTING_DEFAULT)
+            continue;
+        if (to_log)
+            log_event(LOG_WARNING, "start", LOG_S("setting", setting_name(id)),
+                      LOG_S("msg", "has no effect in this version"));
+        else
+            fprintf(stderr, "blobforged: %s: has no effect in this version; remove it\n",
+                    setting_name(id));
+    }
+}
+
 static void print_settings(const struct settings *settings)
 {
     for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
@@ -292,6 +331,7 @@ static int run_daemon(struct settings *settings, const struct options *options)
     if (status == 0) {
         if (note != NULL)
             log_event(LOG_WARNING, "start", LOG_S("msg", note));
+        warn_of_idle_settings(settings, true);
         protect_memory();
         status = run_master(settings, options, &threads_left, &error);
     }
@@ -327,11 +367,12 @@ static int act(const struct options *options)
         free(error);
         return EXITCODE_CONFIG;
     }
-    if (options->print)
+    if (options->print) {
         print_settings(settings);
-    else if (options->check)
+    } else if (options->check) {
+        warn_of_idle_settings(settings, false);
         puts("configuration is fine");
-    else if (!options->pid1 || pid1_split(&status))
+    } else if (!options->pid1 || pid1_split(&status))
         status = run_daemon(settings, options);
     settings_destroy(settings);
     return status;

@@ -470,6 +470,7 @@ int master_run(const struct master_options *options, struct master_end *end_r)
     master.slots.settings = options->settings;
     master.slots.worker_id = options->worker_id;
     master.slots.breaker = &master.breaker;
+    master.breaker.in_a_row = options->until_empty; /* it is to end, not to wait for a remedy */
     master.slots.clock = master.clock;
     master.slots.rng = rng_system();
     status = master_open(&master, &end_r->text);

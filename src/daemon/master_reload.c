@@ -100,6 +100,19 @@ static void say_changes(const struct settings *old, const struct settings *fresh
     }
 }
 
+/* An event per fault. */
+static void say_refused(char *error)
+{
+    while (error != NULL) {
+        char *next = strchr(error, '\n');
+        if (next != NULL)
+            *next++ = '\0';
+        log_event(LOG_ERROR, "reload_refused", LOG_S("msg", error),
+                  LOG_S("remedy", "the old configuration stays in force"));
+        error = next;
+    }
+}
+
 void master_reload(struct master *master)
 {
     char *error = NULL;
@@ -113,8 +126,7 @@ void master_reload(struct master *master)
         }
     }
     if (fresh == NULL) {
-        log_event(LOG_ERROR, "reload_refused", LOG_S("msg", error),
-                  LOG_S("remedy", "the old configuration stays in force"));
+        say_refused(error);
         free(error);
         return;
     }

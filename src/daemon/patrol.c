@@ -98,11 +98,12 @@ static void *patrol_thread(void *arg)
                                        .pid = getpid()},
                           .notice = on_notice};
     struct queue_limits local;
-    struct fleet fleet = {0};
+    struct fleet fleet;
     struct janitor *janitor;
     struct post *post;
     int64_t next;
 
+    fleet_init(&fleet);
     queue_limits_default(&local);
     local.retry_base_ms = options->pace.retry_base_ms;
     local.retry_max_ms = options->pace.retry_max_ms;

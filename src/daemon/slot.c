@@ -248,6 +248,7 @@ static void slot_on_message(struct slots *slots, struct slot *slot, struct ipc_m
     case IPC_PACKED:
     case IPC_SENT:
     case IPC_ENDED:
+    case IPC_NOTE:
         if (!slot_job_message(slots, slot, message))
             slot_kill(slots, slot, SLOT_KILLED_GARBAGE);
         return;

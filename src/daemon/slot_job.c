@@ -305,13 +305,29 @@ static bool on_ended(struct slots *slots, struct slot *slot, struct ipc_message 
         return false;
     slot->state = SLOT_REPORTED;
     slot->job->deadline_boot_ms = 0;
-    if (ended.breaker)
+    if (ended.breaker) {
+        log_event(LOG_ERROR, "giveback", LOG_I("slot", slot->number),
+                  LOG_JOB(slot->job->start->hash), LOG_S("msg", ended.record->error),
+                  LOG_S("remedy", "see the setting converter; `blobforge convert` tries it by "
+                                  "hand"));
         slots_note_failure(slots, ended.record->error == NULL ? "converter cannot be run"
                                                               : ended.record->error);
+    }
     if (slot->job->kill_asked)
         tell_killed(slots, slot, ended.record);
     else
         tell_ended(slots, slot, ended.blame, ended.record);
+    return true;
+}
+
+static bool on_note(const struct slot *slot, const struct ipc_message *message)
+{
+    const char *text;
+
+    if (!ipc_note_read(message, &text))
+        return false;
+    log_event(LOG_WARNING, "warn", LOG_I("slot", slot->number), LOG_JOB(slot->job->start->hash),
+              LOG_I("attempt", slot->job->start->attempt), LOG_S("msg", text));
     return true;
 }
 
@@ -328,6 +344,8 @@ bool slot_job_message(struct slots *slots, struct slot *slot, struct ipc_message
         return on_sent(slots, slot, message);
     case IPC_ENDED:
         return on_ended(slots, slot, message);
+    case IPC_NOTE:
+        return on_note(slot, message);
     case IPC_HELLO:
     case IPC_SETUP:
     case IPC_JOB:

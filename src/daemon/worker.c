@@ -372,6 +372,9 @@ static bool run_job(struct worker *worker, struct ipc_job *job)
     facts_release(&facts);
     if (worker->result.stopped)
         return false;
+    if (worker->result.warning != NULL &&
+        ipc_note_write(worker->sock, worker->seq, worker->result.warning) == IPC_END)
+        return false;
     if (worker->result.packed) {
         on_phase(worker, "publish");
         told = ipc_packed_write(worker->sock, worker->seq, worker->result.pack.length,
@@ -458,6 +461,7 @@ static bool on_message(struct worker *worker, struct ipc_message *message)
     case IPC_PACKED:
     case IPC_SENT:
     case IPC_ENDED:
+    case IPC_NOTE:
         break;
     }
     return false;

@@ -17,6 +17,7 @@
 #define PUBLISH_TRIES 5   /* grants; then the store is to blame */
 #define LAST_TRIES 3      /* of a job that the operator wants back */
 #define BEAT_JITTER 10    /* percent */
+#define BEAT_FIRST_PART 6 /* the first one soon: who looks at a long job sees where it is */
 #define BEAT_AGAIN_PART 6 /* an unanswered beat is sent again after a sixth of the interval */
 #define STEP_AGAIN_MS (2 * 1000) /* between two tries of a step that the store did not answer */
 
@@ -515,7 +516,7 @@ void attempt_run(struct queue *queue, struct claim *claim, struct attempt_host *
     struct attempt a = {.queue = queue, .claim = claim, .host = host};
     enum turn turn;
 
-    a.next_beat_boot_ms = claim->renewed_boot_ms + queue->limits.heartbeat_ms;
+    a.next_beat_boot_ms = claim->renewed_boot_ms + queue->limits.heartbeat_ms / BEAT_FIRST_PART;
     turn = convert(&a);
     if (turn == TURN_PACKED)
         turn = publish(&a);
