@@ -4,6 +4,8 @@
 #   requests a job   counted in the server's own log, for jobs that succeed at once
 #   jobs a second    with the converter that does nothing, n = 1, 8, 32, on a directory and on the real S3 server,
 #                    beside the same calls or requests from a plain loop of equal concurrency
+#   CPU a job        of the server, of our processes and of the plain loop, in the runs of the line above: what share of the
+#                    limit two busy cores leave to whoever starts processes beside the server
 #   ingest           MB/s and files/s beside `openssl dgst -sha256` and a plain upload loop
 #   start            ms of `--version` and of `status` on a directory store beside /bin/true, median of 200 runs
 #   memory           RssAnon of the master with 32 slots and of an idle worker, VmRSS beside it
@@ -54,6 +56,23 @@ timed() { # UNITS COMMAND…
     awk "BEGIN { printf \"%.0f\", $units / ($end - $start) }"
 }
 
+# CPU time that the server's processes have used, in clock ticks.
+server_ticks() {
+    local file pid total=0
+    for file in "$WITH_RGW_DIR"/run/*.pid; do
+        read -r pid _ <"$file"
+        total=$((total + $(sed 's/.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 }')))
+    done
+    echo "$total"
+}
+# Runs COMMAND; cpu: the seconds of user and system time of it and of what it started.
+TIMEFORMAT='%U %S'
+cpu=0
+with_cpu() { # COMMAND…
+    { time "$@" 2>&3; } 3>&2 2>"$dir/cpu"
+    cpu=$(awk '{ print $1 + $2 }' "$dir/cpu")
+}
+
 serial=0
 # A store of its own for the next figure, opened once: BLOBFORGE_STORE.
 fresh() { # dir|s3
@@ -70,13 +89,18 @@ run_daemon() { # LOG SLOTS OPTION…
     exec "$daemon" -n "$slots" -o "run_dir=$dir/run-$serial" -o "work_dir=$dir/work-$serial" \
         -o "converter=$bench/null_converter {input} {output}" "$@" >"$log" 2>&1
 }
+daemon_until_empty() { # LOG SLOTS
+    (run_daemon "$1" "$2" --until-empty) || fail "daemon: $(tail -n 3 "$1")"
+}
 # From the first claim to the last completion, by the log.
-measure_jobs() { # dir|s3 SLOTS: sets per_second
+measure_jobs() { # dir|s3 SLOTS: sets per_second, cpu (s), ticks (the server's)
     local log=$dir/jobs.log count
     fresh "$1"
     "$make_pdfs" "$dir/pdfs-$serial" $((jobs - 1)) "jobs-$serial"
     "$forge" -q ingest "$dir/pdfs-$serial" >/dev/null
-    (run_daemon "$log" "$2" --until-empty) || fail "daemon: $(tail -n 3 "$log")"
+    [[ $1 == dir ]] || ticks=$(server_ticks)
+    with_cpu daemon_until_empty "$log" "$2"
+    [[ $1 == dir ]] || ticks=$(($(server_ticks) - ticks))
     read -r per_second count < <(awk '
         function seconds(stamp,  a) { split(substr(stamp, 12), a, /[:Z]/); return a[1] * 3600 + a[2] * 60 + a[3] }
         $3 == "claim" && first == "" { first = seconds($1) }
@@ -122,6 +146,7 @@ fi
 
 echo "== jobs a second, converter that does nothing, $jobs jobs a run, best of $rounds"
 row "" "blobforged" "bare limit" "ratio"
+cpu_rows=()
 for kind in dir s3; do
     for slots in 1 8 32; do
         best=0 limit=0
@@ -131,16 +156,27 @@ for kind in dir s3; do
                 now=$("$bench/bare_dir" "$dir/bare" "$slots" "$jobs")
                 rm -rf "$dir/bare"
             else
-                now=$("$bench/bare_s3" jobs "$BLOBFORGE_S3_ENDPOINT_URL" "$WITH_RGW_BUCKET" "$slots" "$jobs")
+                with_cpu "$bench/bare_s3" jobs "$BLOBFORGE_S3_ENDPOINT_URL" "$WITH_RGW_BUCKET" "$slots" "$jobs" >"$dir/bare.out"
+                now=$(<"$dir/bare.out")
+                bare_cpu=$cpu
             fi
             limit=$(higher "$limit" "${now%% *}")
             measure_jobs $kind $slots
+            if [[ $kind == s3 ]]; then
+                cpu_rows+=("$(awk -v n="$slots" -v jobs="$jobs" -v hz="$(getconf CLK_TCK)" -v t="$ticks" -v o="$cpu" -v b="$bare_cpu" 'BEGIN {
+                    s = t / hz; k = 1000 / jobs
+                    printf "%-24s %10.2f %12.2f %12.2f %12.2f", n " slots", s * k, o * k, b * k, (s + b) / (s + o) }')")
+            fi
             best=$(higher "$best" "$per_second")
         done
         if [[ $kind == dir ]]; then name=directory; else name="S3 server"; fi
         compare "$name, $slots slots" "$best" "$limit"
     done
 done
+echo
+echo "== CPU a job in the runs on the S3 server, ms"
+printf '%-24s %10s %12s %12s %12s\n' "" "server" "blobforged" "plain loop" "ratio of CPU"
+printf '%s\n' "${cpu_rows[@]}"
 
 echo
 echo "== ingest, best of $rounds"
