@@ -182,9 +182,12 @@ static enum exitcode run_converter_on(struct conversion *c, struct slot_folder *
         job.command = settings_text(settings, SETTING_CONVERTER);
     if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &job.sandbox))
         job.sandbox = SANDBOX_AUTO;
+    if (strcmp(settings_text(settings, SETTING_CONVERTER_MODE), "resident") == 0)
+        job.resident = resident_create(1); /* it may speak nothing but the resident's way */
     limits_from_settings(settings, &job.limits);
     c->last_page = -1;
     convert_document(folder, &job, &c->result);
+    resident_destroy(job.resident);
     c->ran = true;
     if (bar && c->last_page >= 0)
         (void)!write(STDERR_FILENO, "\r\033[K", 4);

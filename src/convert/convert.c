@@ -59,7 +59,9 @@ struct conversion {
     struct convert_result *result;
     struct command argv, env;
     char *file;
-    struct sandbox *sandbox;
+    const struct sandbox *sandbox;
+    struct sandbox *own_sandbox; /* NULL: it is the resident's */
+    bool rests;                  /* the resident stays */
     struct run_result run;
 };
 
@@ -154,16 +156,29 @@ static bool conversion_command(struct conversion *conversion)
 
 static bool conversion_sandbox(struct conversion *conversion)
 {
+    const struct convert_job *job = conversion->job;
     char *error;
 
-    conversion->sandbox =
-        sandbox_prepare(conversion->job->sandbox, slot_folder_path(conversion->folder),
-                        conversion->file, conversion->argv.words, &error);
-    if (conversion->sandbox == NULL)
-        return conversion_misconfigured(conversion, error);
+    conversion->sandbox = resident_sandbox(job->resident);
+    if (conversion->sandbox == NULL) {
+        struct sandbox *made = sandbox_prepare(job->sandbox, slot_folder_path(conversion->folder),
+                                               conversion->file, conversion->argv.words, &error);
+        if (made == NULL)
+            return conversion_misconfigured(conversion, error);
+        conversion->sandbox = conversion->own_sandbox = made;
+    }
     conversion->result->record.sandbox =
         mem_strdup(sandbox_level_name(sandbox_level(conversion->sandbox)));
     return true;
+}
+
+/* A resident that stays keeps the sandbox that it is in. */
+static void conversion_leave_sandbox(struct conversion *conversion)
+{
+    if (conversion->own_sandbox != NULL && conversion->rests)
+        resident_take_sandbox(conversion->job->resident, conversion->own_sandbox);
+    else
+        sandbox_release(conversion->own_sandbox);
 }
 
 static void record_run(struct record_attempt *record, const struct run_result *run)
@@ -208,6 +223,7 @@ static bool conversion_run(struct conversion *conversion)
                    .processes = limits->processes,
                    .address_space_free = limits->address_space_free || SANITIZED},
         .sandbox = conversion->sandbox,
+        .resident = job->resident,
         .clock = job->clock,
         .watch_fd = job->readable != NULL ? job->watch_fd : -1,
         .readable = job->readable,
@@ -221,6 +237,7 @@ static bool conversion_run(struct conversion *conversion)
     run_result_release(run);
     run_converter(&spec, run);
     conversion->result->seconds = run->seconds;
+    conversion->rests = run->rests;
     record_run(&conversion->result->record, run);
     kind = outcome_of_run(run, &value);
     if (kind == OUTCOME_EXIT && value == 0)
@@ -313,7 +330,7 @@ void convert_document(struct slot_folder *folder, const struct convert_job *job,
     result_r->stdout_tail = conversion.run.stdout_tail;
     conversion.run.stdout_tail = NULL;
     run_result_release(&conversion.run);
-    sandbox_release(conversion.sandbox);
+    conversion_leave_sandbox(&conversion);
     command_release(&conversion.argv);
     command_release(&conversion.env);
     free(conversion.file);

@@ -16,6 +16,7 @@
 #include "base/compiler.h"
 #include "convert/outcome.h"
 #include "convert/pack.h"
+#include "convert/resident.h"
 #include "convert/run.h"
 #include "convert/sandbox.h"
 #include "convert/slot.h"
@@ -43,6 +44,7 @@ struct convert_job {
     int64_t attempt;          /* number, from 1 */
     enum sandbox_level sandbox;
     struct convert_limits limits;
+    struct resident *resident; /* that takes it, by resident_prepare(); NULL: runs once */
 
     struct clock *clock;
     /* See struct run_spec. `phase` is called when "convert" and "pack" begin; each may be NULL. */

@@ -11,6 +11,7 @@ libblobforge_a_SOURCES += \
 	src/convert/outcome.c src/convert/outcome.h \
 	src/convert/pack.c src/convert/pack.h \
 	src/convert/progress.c src/convert/progress.h \
+	src/convert/resident.c src/convert/resident.h \
 	src/convert/run.c src/convert/run.h \
 	src/convert/sandbox.c src/convert/sandbox.h \
 	src/convert/slot.c src/convert/slot.h \

@@ -75,6 +75,7 @@ static bool line_take(struct progress *progress)
     }
     if (starts(line, len, "done") && number_take(line + 5, len - 5, 255, &status)) {
         progress->done_status = (int)status;
+        progress->answers++;
         return true;
     }
     return false;

@@ -27,6 +27,7 @@ struct progress {
     int64_t warnings;                /* how many */
     int64_t lines;                   /* valid lines: signs of life */
     int done_status;                 /* `done STATUS` of a resident converter; -1: none */
+    int64_t answers;                 /* how many of those */
 
     /* the parser's own */
     char line[PROGRESS_LINE_MAX];

@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/exitcode.h"
 #include "convert/measure.h"
+#include "convert/resident.h"
 #include "convert/spawn.h"
 #include "convert/tail.h"
 #include "convert/tree.h"
@@ -35,6 +37,7 @@ struct run {
     int64_t sample_ms, measure_ms; /* when the next ones are due */
     struct tree_sample sample;
     double cpu_seconds; /* highest seen */
+    double cpu_base;    /* of a resident: what its earlier jobs took */
 };
 
 const char *run_limit_name(enum run_limit limit)
@@ -133,7 +136,7 @@ static bool run_past_sample(struct run *run)
     double cpu;
 
     tree_measure(limits->processes, &run->sample);
-    cpu = run->sample.cpu_seconds + cpu_of(&run->end.used);
+    cpu = run->sample.cpu_seconds + cpu_of(&run->end.used) - run->cpu_base;
     if (cpu > run->cpu_seconds)
         run->cpu_seconds = cpu;
     if (limits->memory_bytes > 0 && run->sample.rss_bytes >= limits->memory_bytes &&
@@ -253,7 +256,13 @@ static int run_poll_ms(const struct run *run)
     return until > now ? (int)(until - now) : 0;
 }
 
-/* Until the first process ends, a limit is reached or the caller stops it. */
+/* A resident says that its job is done. */
+static bool run_is_answered(const struct run *run)
+{
+    return run->spec->resident != NULL && run->result->progress.done_status >= 0;
+}
+
+/* Until the first process ends, answers, a limit is reached or the caller stops it. */
 static void run_watch(struct run *run)
 {
     for (;;) {
@@ -265,7 +274,7 @@ static void run_watch(struct run *run)
         /* Interrupted or refused for want of memory: the samples are due all the same. */
         (void)poll(fds, ARRAY_LEN(fds), run_poll_ms(run));
         (void)run_read(run);
-        if (fds[0].revents != 0)
+        if (fds[0].revents != 0 || run_is_answered(run))
             return;
         if (fds[4].revents != 0 && !run->spec->readable(run->spec->arg)) {
             run->result->end = RUN_STOPPED;
@@ -313,17 +322,57 @@ static void run_finish(struct run *run)
     double cpu;
 
     run_drain(run);
-    cpu = cpu_of(&run->end.used);
+    cpu = cpu_of(&run->end.used) - run->cpu_base;
     result->cpu_seconds = cpu > run->cpu_seconds ? cpu : run->cpu_seconds;
-    if (run->end.max_rss_bytes > result->max_rss_bytes)
+    /* The kernel's peak is of a process's whole life, perhaps of an earlier job of a resident. */
+    if (run->cpu_base == 0 && run->end.max_rss_bytes > result->max_rss_bytes)
         result->max_rss_bytes = run->end.max_rss_bytes;
     result->seconds = (double)(run_now(run) - run->start_ms) / 1e3;
-    for (size_t i = 0; i < 4; i++) {
-        int fd = ((int[]){run->child.pidfd, run->child.stdout_fd, run->child.stderr_fd,
-                          run->child.progress_fd})[i];
-        if (fd != -1)
-            close(fd);
+}
+
+static bool run_begin(struct run *run)
+{
+    const struct run_spec *spec = run->spec;
+    char **error_r = &run->result->error;
+
+    return spec->resident != NULL
+               ? resident_begin(spec->resident, spec, &run->child, &run->cpu_base, error_r)
+               : spawn_converter(spec, &run->child, error_r);
+}
+
+/* true: a resident has answered and was stopped; what it has written stands still. */
+static bool run_rest(struct run *run)
+{
+    struct run_result *result = run->result;
+    int status = result->progress.done_status;
+
+    if (result->end != RUN_NOT_STARTED || !run_is_answered(run) ||
+        !resident_stop(run->spec->resident, status))
+        return false;
+    run_drain(run);
+    if (result->progress.answers > 1) { /* to which job? */
+        result->progress.done_status = EXITCODE_SOFTWARE;
+        return false;
     }
+    if ((status == 0 && run_past_output(run)) || !resident_keep(run->spec->resident, &run->child))
+        return false;
+    result->end = RUN_EXITED;
+    result->exit_status = status;
+    return true;
+}
+
+/* Kills the tree, and says how the first process ended when it was not we who ended it. */
+static void run_end(struct run *run, long long oom_before)
+{
+    struct run_result *result = run->result;
+    int answer =
+        result->end == RUN_NOT_STARTED && run_is_answered(run) ? result->progress.done_status : -1;
+
+    tree_kill(&run->end);
+    if (answer >= 0)
+        run->end.leader_status = answer << 8; /* as if it had ended with it: see wait(2) */
+    if (result->end == RUN_NOT_STARTED)
+        run_judge(run, oom_before);
 }
 
 void run_converter(const struct run_spec *spec, struct run_result *result_r)
@@ -339,13 +388,17 @@ void run_converter(const struct run_spec *spec, struct run_result *result_r)
     if (!tree_adopt()) {
         result_r->error =
             mem_printf("cannot become the subreaper of a converter: %s", strerror(errno));
-    } else if (spawn_converter(spec, &run.child, &result_r->error)) {
+    } else if (run_begin(&run)) {
         run.end.leader = run.child.pid;
         run_watch(&run);
-        tree_kill(&run.end);
-        if (result_r->end == RUN_NOT_STARTED)
-            run_judge(&run, oom_before);
+        result_r->rests = run_rest(&run);
+        if (!result_r->rests)
+            run_end(&run, oom_before);
         run_finish(&run);
+        if (!result_r->rests)
+            spawn_close(&run.child);
+        if (!result_r->rests && spec->resident != NULL)
+            resident_over(spec->resident);
         if (run.child.exec_errno != 0)
             result_r->error =
                 mem_printf("cannot execute the converter: %s", strerror(run.child.exec_errno));

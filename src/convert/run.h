@@ -6,7 +6,8 @@
  * setsid, ignored signals, held pipes). Nothing depends on the converter's cooperation.
  *
  * The calling process becomes a child subreaper and must have no other children: whoever is its
- * descendant is of this run. Single-threaded callers only: the worker, and `blobforge convert`. */
+ * descendant is of this run, or of the resident converter (resident.h) that outlives it.
+ * Single-threaded callers only: the worker, and `blobforge convert`. */
 #ifndef BF_CONVERT_RUN_H
 #define BF_CONVERT_RUN_H
 
@@ -57,6 +58,7 @@ struct run_spec {
     char *const *env;        /* NAME=VALUE added to the clean environment; NULL: none */
     struct run_limits limits;
     const struct sandbox *sandbox; /* NULL: L0 */
+    struct resident *resident;     /* that takes the job; NULL: it runs once */
     struct clock *clock;
 
     /* While the converter runs the caller stays responsive: `watch_fd` (-1: none) is polled too,
@@ -87,6 +89,7 @@ struct run_result {
                                               what a higher limit let through */
     double limit_used;                     /* what was seen when it was reached */
     bool oom;                              /* the kernel's OOM killer struck meanwhile */
+    bool rests; /* EXITED: a resident that stays; exit_status is its answer */
     double seconds, cpu_seconds;
     int64_t max_rss_bytes; /* peak of the whole tree, as sampled (or one process's, if higher) */
     struct progress progress;

@@ -206,6 +206,48 @@ bool slot_folder_prepare(struct slot_folder *folder, char **error_r)
     return true;
 }
 
+/* Removes what is in `name` of S, but not itself. */
+static bool sub_empty(struct slot_folder *folder, const char *name, char **left_r)
+{
+    int fd = folder_open_forced(folder->fd, name);
+    bool ok = fd != -1 && folder_clear(fd, left_r);
+
+    if (fd != -1)
+        close(fd);
+    return ok;
+}
+
+/* Removes what is in S besides the three folders. */
+static bool rest_remove(struct slot_folder *folder)
+{
+    DIR *dir = folder_read(openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct dirent *entry;
+    bool ok = dir != NULL;
+
+    while (ok && (entry = readdir(dir)) != NULL)
+        ok = is_dots(entry->d_name) || strcmp(entry->d_name, "in") == 0 ||
+             strcmp(entry->d_name, "out") == 0 || strcmp(entry->d_name, "tmp") == 0 ||
+             tree_remove(folder->fd, entry->d_name);
+    if (dir != NULL)
+        closedir(dir);
+    return ok;
+}
+
+bool slot_folder_renew(struct slot_folder *folder, char **error_r)
+{
+    struct stat st;
+    char *left = NULL;
+
+    *error_r = NULL;
+    if (sub_empty(folder, "in", &left) && sub_empty(folder, "out", &left) && rest_remove(folder) &&
+        fstatat(folder->fd, "tmp", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+        return true;
+    *error_r = errno_text("cannot empty the slot's folder", left != NULL ? left : folder->path,
+                          "remove it by hand");
+    free(left);
+    return false;
+}
+
 int slot_folder_create_input(struct slot_folder *folder, const char *type, char **error_r)
 {
     char name[64];

@@ -35,6 +35,10 @@ void slot_folder_close(struct slot_folder *folder);
 bool slot_folder_prepare(struct slot_folder *folder, char **error_r) MUST_CHECK;
 /* Empties it: after each document. false: something is left; *error_r names it. */
 bool slot_folder_empty(struct slot_folder *folder, char **error_r) MUST_CHECK;
+/* Between two documents of a resident converter: in/ and out/ are emptied and tmp/ is left, and the
+ * three are the same folders as before, since a sandbox knows them by more than their names. All
+ * else in S goes. false: one of them is no folder any more, or something is left. */
+bool slot_folder_renew(struct slot_folder *folder, char **error_r) MUST_CHECK;
 /* S/in/document.TYPE, new, for writing and reading (0600, close-on-exec). TYPE: `[a-z0-9]{1,16}`.
  * -1 with *error_r. The caller closes it. */
 int slot_folder_create_input(struct slot_folder *folder, const char *type,

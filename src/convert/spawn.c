@@ -25,6 +25,7 @@
 #include "base/buf.h"
 
 #define SPAWN_FILES_MAX 1024 /* descriptors a converter may have open */
+#define REPORT_FD 5          /* of the child, until exec */
 #define SPAWN_ENV_MAX 160    /* 10 of ours and what converter_env can hold */
 #define SPAWN_PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
@@ -43,7 +44,7 @@ struct child_plan {
     const struct sandbox *sandbox;
     struct rlimit_row limits[8];
     size_t limit_count;
-    int fds[5]; /* sources of descriptors 0 to 4; all above 9 */
+    int fds[6]; /* sources of descriptors 0 to 5; all above 9, but 4 may be -1 */
 };
 
 enum child_step {
@@ -74,7 +75,7 @@ static void plan_limit(struct child_plan *plan, int resource, int64_t soft, int6
     }
 }
 
-static void plan_limits(struct child_plan *plan, const struct run_limits *limits)
+static void plan_limits(struct child_plan *plan, const struct run_limits *limits, bool resident)
 {
     struct sysinfo host;
 
@@ -86,7 +87,8 @@ static void plan_limits(struct child_plan *plan, const struct run_limits *limits
     }
     if (limits->output_bytes > 0)
         plan_limit(plan, RLIMIT_FSIZE, limits->output_bytes, limits->output_bytes);
-    if (limits->cpu_ms > 0) {
+    /* Of a resident it would count all its jobs: there the samples keep it. */
+    if (limits->cpu_ms > 0 && !resident) {
         int64_t seconds = limits->cpu_ms / 1000 + 1;
         plan_limit(plan, RLIMIT_CPU, seconds, seconds + 5);
     }
@@ -130,9 +132,11 @@ static char **env_make(const struct run_spec *spec)
     env_add_default(env, &count, spec, "LANG", "C.UTF-8");
     env_add_default(env, &count, spec, "TZ", "UTC");
     env_add(env, &count, mem_strdup("BLOBFORGE_PROGRESS_FD=3"));
-    env_add(env, &count, mem_printf("BLOBFORGE_HASH=%s", spec->hash));
+    if (spec->resident == NULL)
+        env_add(env, &count, mem_printf("BLOBFORGE_HASH=%s", spec->hash));
     env_add(env, &count, mem_printf("BLOBFORGE_TYPE=%s", spec->type));
-    env_add(env, &count, mem_printf("BLOBFORGE_ATTEMPT=%lld", (long long)spec->attempt));
+    if (spec->resident == NULL) /* they would be the first job's for ever */
+        env_add(env, &count, mem_printf("BLOBFORGE_ATTEMPT=%lld", (long long)spec->attempt));
     env_add(env, &count,
             mem_printf("BLOBFORGE_TIME_LIMIT=%lld", (long long)(limits->time_max_ms / 1000)));
     env_add(env, &count,
@@ -188,13 +192,17 @@ static int child_descriptors(const struct child_plan *plan)
     for (int i = 0; i < 4; i++)
         if (dup2(plan->fds[i], i) == -1)
             return errno;
-    if (dup3(plan->fds[4], 4, O_CLOEXEC) == -1)
+    if (plan->fds[4] == -1)
+        close(4);
+    else if (dup2(plan->fds[4], 4) == -1)
         return errno;
-    if (syscall(SYS_close_range, 5U, ~0U, 0U) == -1) { /* before Linux 5.9 */
+    if (dup3(plan->fds[5], REPORT_FD, O_CLOEXEC) == -1)
+        return errno;
+    if (syscall(SYS_close_range, REPORT_FD + 1U, ~0U, 0U) == -1) { /* before Linux 5.9 */
         struct rlimit files;
         if (getrlimit(RLIMIT_NOFILE, &files) == -1)
             return errno;
-        for (rlim_t fd = 5; fd < files.rlim_cur && fd < 1048576; fd++)
+        for (rlim_t fd = REPORT_FD + 1; fd < files.rlim_cur && fd < 1048576; fd++)
             close((int)fd);
     }
     return 0;
@@ -206,28 +214,28 @@ static NO_RETURN void child_main(const struct child_plan *plan)
 
     child_signals();
     if (setsid() == -1 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
-        child_fail(plan->fds[4], STEP_SESSION, errno);
+        child_fail(plan->fds[5], STEP_SESSION, errno);
     if (getppid() != plan->parent) /* it died before we could be told */
         _exit(126);
     umask(077);
     child_offer_to_oom();
     if (chdir(plan->folder) == -1)
-        child_fail(plan->fds[4], STEP_FOLDER, errno);
+        child_fail(plan->fds[5], STEP_FOLDER, errno);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-        child_fail(plan->fds[4], STEP_SANDBOX, errno);
+        child_fail(plan->fds[5], STEP_SANDBOX, errno);
     error = plan->sandbox != NULL ? sandbox_enter(plan->sandbox) : 0;
     if (error != 0)
-        child_fail(plan->fds[4], STEP_SANDBOX, error);
+        child_fail(plan->fds[5], STEP_SANDBOX, error);
     error = child_descriptors(plan); /* closes what the sandbox was entered by, too */
     if (error != 0)
-        child_fail(plan->fds[4], STEP_DESCRIPTORS, error);
+        child_fail(plan->fds[5], STEP_DESCRIPTORS, error);
     for (size_t i = 0; i < plan->limit_count; i++) {
         struct rlimit limit = {plan->limits[i].soft, plan->limits[i].hard};
         if (setrlimit((__rlimit_resource_t)plan->limits[i].resource, &limit) == -1)
-            child_fail(4, STEP_LIMITS, errno);
+            child_fail(REPORT_FD, STEP_LIMITS, errno);
     }
     execve(plan->file, plan->argv, plan->env);
-    child_fail(4, STEP_EXEC, errno);
+    child_fail(REPORT_FD, STEP_EXEC, errno);
 }
 
 /* --- in the parent ---------------------------------------------------------------------------- */
@@ -261,6 +269,18 @@ static bool pipe_make(int *read_r, int *write_r)
     *read_r = ends[0];
     *write_r = fd_lift(ends[1]);
     return *write_r != -1 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+/* The other way round: reading end for the child, writing end, which never blocks, for us. */
+static bool job_pipe_make(int *read_r, int *write_r)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) == -1)
+        return false;
+    *write_r = ends[1];
+    *read_r = fd_lift(ends[0]);
+    return *read_r != -1 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0;
 }
 
 static const char *step_text(int step)
@@ -304,12 +324,13 @@ static bool child_await(int report_fd, struct spawn *spawn, char **error_r)
     return false;
 }
 
-static void spawn_release(struct spawn *spawn)
+void spawn_close(struct spawn *spawn)
 {
     fd_close(&spawn->pidfd);
     fd_close(&spawn->stdout_fd);
     fd_close(&spawn->stderr_fd);
     fd_close(&spawn->progress_fd);
+    fd_close(&spawn->job_fd);
 }
 
 bool spawn_converter(const struct run_spec *spec, struct spawn *spawn_r, char **error_r)
@@ -319,20 +340,21 @@ bool spawn_converter(const struct run_spec *spec, struct spawn *spawn_r, char **
         .argv = spec->argv,
         .parent = getpid(),
         .sandbox = spec->sandbox,
-        .fds = {-1, -1, -1, -1, -1},
+        .fds = {-1, -1, -1, -1, -1, -1},
     };
     int report_fd = -1;
     bool ok = false;
 
     *error_r = NULL;
-    *spawn_r = (struct spawn){-1, -1, -1, -1, -1, 0};
+    *spawn_r = (struct spawn){-1, -1, -1, -1, -1, -1, 0};
     plan.env = env_make(spec);
     plan.folder = mem_printf("%s/tmp", spec->folder);
-    plan_limits(&plan, &spec->limits);
+    plan_limits(&plan, &spec->limits, spec->resident != NULL);
     plan.fds[0] = fd_lift(open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (plan.fds[0] == -1 || !pipe_make(&spawn_r->stdout_fd, &plan.fds[1]) ||
         !pipe_make(&spawn_r->stderr_fd, &plan.fds[2]) ||
-        !pipe_make(&spawn_r->progress_fd, &plan.fds[3]) || !pipe_make(&report_fd, &plan.fds[4]))
+        !pipe_make(&spawn_r->progress_fd, &plan.fds[3]) || !pipe_make(&report_fd, &plan.fds[5]) ||
+        (spec->resident != NULL && !job_pipe_make(&plan.fds[4], &spawn_r->job_fd)))
         goto out;
     spawn_r->pid = fork();
     if (spawn_r->pid == 0)
@@ -355,7 +377,7 @@ out:
     if (!ok && *error_r == NULL)
         *error_r = mem_printf("cannot start the converter: %s", strerror(errno));
     if (!ok)
-        spawn_release(spawn_r);
+        spawn_close(spawn_r);
     for (size_t i = 0; i < ARRAY_LEN(plan.fds); i++)
         fd_close(&plan.fds[i]);
     fd_close(&report_fd);

@@ -15,10 +15,13 @@ struct spawn {
     pid_t pid;
     int pidfd;
     int stdout_fd, stderr_fd, progress_fd; /* reading ends, non-blocking, owned */
+    int job_fd;                            /* writing end, owned; -1 unless spec->resident */
     int exec_errno; /* not 0: the program could not be executed; the child ends with 126 or 127 */
 };
 
 /* false with *error_r (one line; the caller frees): this host could not start it, nothing runs. */
 bool spawn_converter(const struct run_spec *spec, struct spawn *spawn_r, char **error_r) MUST_CHECK;
+/* Closes what is open of its descriptors. */
+void spawn_close(struct spawn *spawn);
 
 #endif

@@ -223,9 +223,9 @@ static int pidfd_open_of(pid_t pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-static void pidfd_kill(int pidfd)
+static void pidfd_signal(int pidfd, int signo)
 {
-    (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    (void)syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
 }
 
 static int pid_compare(const void *a, const void *b)
@@ -235,8 +235,8 @@ static int pid_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Kills `pid` if its parent is still one of `tree` (sorted) or we. */
-static void descendant_kill(pid_t pid, const struct pid_list *tree)
+/* Signals `pid` if its parent is still one of `tree` (sorted) or we. */
+static void descendant_signal(pid_t pid, const struct pid_list *tree, int signo)
 {
     int pidfd = pidfd_open_of(pid);
     struct process_stat stat;
@@ -246,7 +246,7 @@ static void descendant_kill(pid_t pid, const struct pid_list *tree)
     if (process_stat_read(pid, &stat) && stat.state != 'Z' &&
         (stat.parent == getpid() ||
          bsearch(&stat.parent, tree->pids, tree->count, sizeof(pid_t), pid_compare) != NULL))
-        pidfd_kill(pidfd);
+        pidfd_signal(pidfd, signo);
     close(pidfd);
 }
 
@@ -264,7 +264,7 @@ void tree_kill(struct tree_end *end)
         if (list.count > 0)
             qsort(list.pids, list.count, sizeof(pid_t), pid_compare);
         for (size_t i = 0; i < list.count; i++)
-            descendant_kill(list.pids[i], &list);
+            descendant_signal(list.pids[i], &list, SIGKILL);
         free(list.pids);
         if (tree_reap(end))
             break;
@@ -272,6 +272,48 @@ void tree_kill(struct tree_end *end)
         if (pause_ns < 20 * 1000 * 1000)
             pause_ns *= 2;
     }
+}
+
+static bool is_still(pid_t pid)
+{
+    struct process_stat stat;
+
+    return !process_stat_read(pid, &stat) || strchr("TtZX", stat.state) != NULL;
+}
+
+/* Signals all, or with SIGSTOP those who still move. true: there were none to signal. */
+static bool descendants_signal(int signo)
+{
+    struct pid_list list = {NULL, 0, 0};
+    bool none = true;
+
+    descendants_list(0, &list);
+    if (list.count > 0)
+        qsort(list.pids, list.count, sizeof(pid_t), pid_compare);
+    for (size_t i = 0; i < list.count; i++)
+        if (signo != SIGSTOP || !is_still(list.pids[i])) {
+            none = false;
+            descendant_signal(list.pids[i], &list, signo);
+        }
+    free(list.pids);
+    return none;
+}
+
+bool tree_stop(void)
+{
+    /* As with killing: who was forked meanwhile is found by the next pass. Nobody who stands still
+     * forks, so a pass that finds all standing is the last. */
+    for (int pass = 0; pass < 100; pass++) {
+        if (descendants_signal(SIGSTOP))
+            return true;
+        nanosleep(&(struct timespec){0, pass < 10 ? 500 * 1000 : 10 * 1000 * 1000}, NULL);
+    }
+    return false;
+}
+
+void tree_continue(void)
+{
+    (void)descendants_signal(SIGCONT);
 }
 
 /* NAME=VALUE is one of the strings of /proc/PID/environ. */
@@ -300,7 +342,7 @@ static bool orphan_kill(pid_t pid, const char *entry)
         return false;
     pidfd = pidfd_open_of(pid);
     if (pidfd != -1 && process_has_env(pid, entry)) {
-        pidfd_kill(pidfd);
+        pidfd_signal(pidfd, SIGKILL);
         (void)poll(&(struct pollfd){pidfd, POLLIN, 0}, 1, 1000);
     }
     if (pidfd != -1)

@@ -42,6 +42,11 @@ bool tree_reap(struct tree_end *end) MUST_CHECK;
 /* Sends SIGKILL to every descendant until none is left, and reaps them. */
 void tree_kill(struct tree_end *end);
 
+/* Stops (SIGSTOP) every descendant. false: not all within a second; the caller kills them. */
+bool tree_stop(void) MUST_CHECK;
+/* Lets them all go on. */
+void tree_continue(void);
+
 /* Kills every process whose environment says HOME=FOLDER/tmp: what a dead predecessor left. */
 void tree_kill_in_home(const char *folder);
 

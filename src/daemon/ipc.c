@@ -336,6 +336,7 @@ enum ipc_result ipc_job_write(int sock, const struct ipc_job *job)
     json_set_text(body, "env", job->env);
     json_set_text(body, "worker", job->worker_id);
     json_set_text(body, "sandbox", sandbox_level_name(job->sandbox));
+    json_set_int(body, "resident_jobs", job->resident_jobs);
     for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++)
         json_set_int(body, limit_rows[i].name,
                      *(const int64_t *)((const char *)&job->limits + limit_rows[i].offset));
@@ -367,6 +368,7 @@ bool ipc_job_read(struct ipc_message *message, struct ipc_job *job_r)
     job_r->worker_id = text_copy(body, "worker");
     job_r->ca_file = text_copy(body, "ca_file");
     sandbox = json_get_text(body, "sandbox");
+    job_r->resident_jobs = int_or(body, "resident_jobs", 0);
     for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++)
         *(int64_t *)((char *)&job_r->limits + limit_rows[i].offset) =
             int_or(body, limit_rows[i].name, 0);

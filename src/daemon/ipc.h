@@ -96,6 +96,7 @@ struct ipc_job {
     int64_t attempt;
     char *type, *command, *env, *worker_id; /* owned when read */
     enum sandbox_level sandbox;
+    int64_t resident_jobs; /* of a resident converter, until it is started anew; 0: runs once */
     struct convert_limits limits;
     int64_t connect_timeout_ms, stall_timeout_ms, fetch_deadline_ms;
     char *ca_file;            /* owned when read; NULL: the system's */

@@ -193,6 +193,8 @@ void slot_dispatch(struct slots *slots, struct slot *slot)
     memcpy(message.claim, job->start->claim, sizeof(message.claim));
     if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &message.sandbox))
         message.sandbox = SANDBOX_AUTO;
+    if (strcmp(settings_text(settings, SETTING_CONVERTER_MODE), "resident") == 0)
+        message.resident_jobs = settings_number(settings, SETTING_RECYCLE_JOBS);
     job->dispatched = true;
     job_move_deadline(job, now, true);
     slot->state = SLOT_WORKING;

@@ -35,6 +35,7 @@ struct worker {
     int watch; /* epoll: socket and end_pipe */
     struct ipc_setup setup;
     struct slot_folder *folder;
+    struct resident *resident; /* NULL: the converter runs once */
     struct clock *clock;
 
     /* of the job in hand */
@@ -239,6 +240,25 @@ static bool is_ours_to_blame(const char *error)
     return false;
 }
 
+/* An empty folder for the job; a resident converter that stays for it lives on in it. */
+static bool folder_prepare(struct worker *worker, const struct ipc_job *job, char **error_r)
+{
+    struct convert_job wanted = {.command = job->command,
+                                 .env = job->env,
+                                 .type = job->type,
+                                 .sandbox = job->sandbox,
+                                 .limits = job->limits};
+
+    if (job->resident_jobs <= 0) {
+        resident_destroy(worker->resident);
+        worker->resident = NULL;
+        return slot_folder_prepare(worker->folder, error_r);
+    }
+    if (worker->resident == NULL)
+        worker->resident = resident_create(job->resident_jobs);
+    return resident_prepare(worker->resident, worker->folder, &wanted, error_r);
+}
+
 /* The document lies in S/in and is the right one; otherwise the attempt's end was told. */
 enum fetched {
     FETCHED,
@@ -257,7 +277,7 @@ static enum fetched fetch_document(struct worker *worker, struct ipc_job *job,
     int fd;
 
     memset(facts_r, 0, sizeof(*facts_r));
-    if (!slot_folder_prepare(worker->folder, &error))
+    if (!folder_prepare(worker, job, &error))
         return tell_early_end(worker, host, error) ? FETCH_ENDED : FETCH_GONE;
     fd = slot_folder_create_input(worker->folder, job->type, &error);
     if (fd < 0)
@@ -300,6 +320,12 @@ static enum fetched fetch_document(struct worker *worker, struct ipc_job *job,
 
 /* ---- the job ---- */
 
+static bool folder_clear(struct worker *worker, char **error_r)
+{
+    return worker->resident != NULL ? resident_clear(worker->resident, worker->folder, error_r)
+                                    : slot_folder_empty(worker->folder, error_r);
+}
+
 static void drop_result(struct worker *worker)
 {
     char *error = NULL;
@@ -307,7 +333,7 @@ static void drop_result(struct worker *worker)
     if (worker->has_result)
         convert_result_release(&worker->result);
     worker->has_result = false;
-    if (!slot_folder_empty(worker->folder, &error))
+    if (!folder_clear(worker, &error))
         log_event(LOG_WARNING, "slot_stop", LOG_I("slot", worker->setup.slot), LOG_S("msg", error));
     free(error);
 }
@@ -327,6 +353,7 @@ static void job_to_convert(struct worker *worker, const struct ipc_job *job,
     convert_r->size_bytes = facts->size;
     convert_r->attempt = job->attempt;
     convert_r->sandbox = job->sandbox;
+    convert_r->resident = worker->resident;
     convert_r->limits = job->limits;
     convert_r->clock = worker->clock;
     convert_r->watch_fd = worker->watch;
@@ -526,6 +553,7 @@ int worker_main(void)
     if (worker.folder != NULL) {
         if (worker.has_result)
             convert_result_release(&worker.result);
+        resident_destroy(worker.resident);
         slot_folder_close(worker.folder);
     }
     ipc_setup_release(&worker.setup);

@@ -1,7 +1,8 @@
 # Tests of convert. `hostile` is a converter that misbehaves; it is built without sanitizers, whose
 # shadow memory no memory limit allows.
-check_PROGRAMS += tests/convert/test_parts tests/convert/test_run tests/convert/hostile
-TESTS += tests/convert/test_parts tests/convert/test_run tests/convert/test_user.sh tests/convert/example.sh
+check_PROGRAMS += tests/convert/test_parts tests/convert/test_run tests/convert/hostile \
+	tests/convert/test_resident tests/convert/resident_fake
+TESTS += tests/convert/test_parts tests/convert/test_run tests/convert/test_resident tests/convert/test_user.sh tests/convert/example.sh
 EXTRA_DIST += tests/convert/test_user.sh tests/convert/example.sh
 tests_convert_test_parts_SOURCES = tests/convert/test_parts.c
 tests_convert_test_parts_LDADD = $(BF_LIBS) $(CHECK_LIBS)
@@ -10,3 +11,8 @@ tests_convert_test_run_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 tests_convert_hostile_SOURCES = tests/convert/hostile.c
 tests_convert_hostile_CFLAGS = $(WARN_CFLAGS)
 tests_convert_hostile_LDFLAGS =
+tests_convert_test_resident_SOURCES = tests/convert/test_resident.c
+tests_convert_test_resident_LDADD = $(BF_LIBS) $(CHECK_LIBS)
+tests_convert_resident_fake_SOURCES = tests/convert/resident_fake.c
+tests_convert_resident_fake_CFLAGS = $(WARN_CFLAGS)
+tests_convert_resident_fake_LDFLAGS =

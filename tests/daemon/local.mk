@@ -4,7 +4,7 @@ DAEMON_TESTS = tests/daemon/many_jobs.sh tests/daemon/pid_lock.sh tests/daemon/c
 	tests/daemon/drain.sh tests/daemon/reload.sh tests/daemon/breaker.sh \
 	tests/daemon/bad_records.sh tests/daemon/full_disk.sh tests/daemon/memory.sh tests/daemon/user.sh \
 	tests/daemon/two_masters.sh tests/daemon/lock_lost.sh tests/daemon/chaos.sh tests/daemon/bad_input.sh \
-	tests/daemon/small_things.sh
+	tests/daemon/small_things.sh tests/daemon/resident.sh
 check_PROGRAMS += tests/daemon/test_daemon
 tests_daemon_test_daemon_SOURCES = tests/daemon/test_daemon.c
 tests_daemon_test_daemon_LDADD = libblobforge-daemon.a $(BF_LIBS) $(CHECK_LIBS)
