@@ -34,7 +34,7 @@
 #include "store/store.h"
 #include "store/transfer.h"
 
-#define IPC_VERSION 2 /* raised with every change of a message */
+#define IPC_VERSION 3 /* raised with every change of a message */
 #define IPC_FD 3      /* the worker's end */
 #define IPC_MESSAGE_MAX 65536
 
