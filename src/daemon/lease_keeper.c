@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/human.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/lease_private.h"
@@ -19,14 +20,70 @@
 
 /* ---- worker card ---- */
 
-static void fill_card(const struct lease *lease, const char *status, struct json_object *card)
+/* v1's fields, in its units (seconds, GiB); nothing is said of what was not measured. */
+static void fill_metrics(const struct lease *lease, struct json_object *metrics)
+{
+    const struct lease_counters *done = &lease->counters;
+    double session = (double)(clock_boot_ms(lease->clock) - lease->began_boot_ms) / 1000;
+    double busy = (double)done->completed_ms / 1000;
+    char text[HUMAN_SIZE], began[CLOCK_ISO_SIZE];
+
+    clock_format_iso(lease->began_ms, began);
+    json_set_text(metrics, "session_start", began);
+    json_set_double(metrics, "session_duration_seconds", session);
+    json_set_int(metrics, "jobs_completed", (int64_t)done->completed);
+    json_set_int(metrics, "jobs_failed", (int64_t)done->failed);
+    json_set_int(metrics, "bytes_processed", done->completed_bytes);
+    json_set_text(metrics, "bytes_processed_formatted",
+                  human_show_size(done->completed_bytes, text));
+    json_set_double(metrics, "total_processing_time", busy);
+    if (done->completed > 0) {
+        json_set_double(metrics, "avg_processing_time", busy / (double)done->completed);
+        json_set_text(metrics, "avg_processing_time_formatted",
+                      human_show_duration(done->completed_ms / (int64_t)done->completed, text));
+    }
+    if (session > 0)
+        json_set_double(metrics, "jobs_per_hour", (double)done->completed * 3600 / session);
+}
+
+static void set_measured(struct json_object *object, const char *name, double value)
+{
+    if (value >= 0)
+        json_set_double(object, name, value);
+}
+
+static void fill_load(struct lease *lease, struct json_object *card)
+{
+    struct json_object *system = json_object_new_object();
+    struct host_load load;
+
+    host_load_sample(&lease->load_sampler, lease->options->work_dir, &load);
+    if (load.memory_bytes >= 0)
+        json_set_double(card, "memory_gb", (double)load.memory_bytes / (1 << 30));
+    set_measured(system, "cpu_percent", load.cpu_percent);
+    set_measured(system, "memory_percent", load.memory_percent);
+    set_measured(system, "load_1m", load.load_average[0]);
+    set_measured(system, "load_5m", load.load_average[1]);
+    set_measured(system, "load_15m", load.load_average[2]);
+    if (load.disk_free_bytes >= 0)
+        json_set_int(system, "disk_free_bytes", load.disk_free_bytes);
+    json_set_object(card, "system", system);
+}
+
+static void fill_card(struct lease *lease, const char *status, struct json_object *card)
 {
     const struct lease_options *options = lease->options;
     struct json_object *metrics = json_object_new_object();
-    char now[CLOCK_ISO_SIZE];
+    int64_t now_ms = store_server_ms(lease->keeper_queue.store, lease->clock);
+    char now[CLOCK_ISO_SIZE], began[CLOCK_ISO_SIZE];
     struct utsname host;
 
-    clock_format_iso(store_server_ms(lease->keeper_queue.store, lease->clock), now);
+    if (lease->began_ms == 0) {
+        lease->began_ms = now_ms;
+        lease->began_boot_ms = clock_boot_ms(lease->clock);
+    }
+    clock_format_iso(lease->began_ms, began);
+    clock_format_iso(now_ms, now);
     json_set_text(card, "worker_id", options->worker_id);
     json_set_text(card, "hostname", options->host);
     if (uname(&host) == 0) {
@@ -35,6 +92,7 @@ static void fill_card(const struct lease *lease, const char *status, struct json
     }
     json_set_int(card, "cpu_count", sysconf(_SC_NPROCESSORS_ONLN));
     json_set_int(card, "pid", getpid());
+    json_set_text(card, "registered_at", began);
     json_set_text(card, "last_heartbeat", now);
     json_set_text(card, "status", status);
     json_set_null(card, "current_job");
@@ -44,8 +102,8 @@ static void fill_card(const struct lease *lease, const char *status, struct json
     json_set_text(card, "version", PACKAGE_VERSION);
     if (strcmp(status, "stopped") == 0)
         json_set_text(card, "stopped_at", now);
-    json_set_int(metrics, "jobs_completed", (int64_t)lease->counters.completed);
-    json_set_int(metrics, "jobs_failed", (int64_t)lease->counters.failed);
+    fill_load(lease, card);
+    fill_metrics(lease, metrics);
     json_set_object(card, "metrics", metrics);
 }
 

@@ -4,6 +4,7 @@
 #define BF_DAEMON_LEASE_PRIVATE_H
 
 #include "base/fiber.h"
+#include "daemon/host_load.h"
 #include "daemon/lease.h"
 #include "queue/candidates.h"
 #include "queue/fleet.h"
@@ -44,6 +45,8 @@ struct lease_slot {
 
 struct lease_counters {
     uint64_t completed, failed, buried, lost, given_back, cancelled;
+    int64_t completed_ms;    /* time that the completed attempts took, together */
+    int64_t completed_bytes; /* of their documents */
 };
 
 /* What the queue's steps wait by: a fiber that sleeps is set aside, so that one job's pause never
@@ -93,6 +96,8 @@ struct lease {
     int64_t store_retry_boot_ms, store_backoff_ms, store_bad_since_boot_ms;
     int64_t disk_checked_boot_ms;
     struct lease_counters counters;
+    int64_t began_ms, began_boot_ms; /* the session's start: by the store's clock; for durations */
+    struct host_load_sampler load_sampler; /* the keeper's */
     int end_status;
     char *end_text;
 };

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/exitcode.h"
 #include "base/human.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "convert/slot.h"
 #include "daemon/lease_private.h"
@@ -352,11 +353,23 @@ static void write_end(const struct lease_slot *slot, const struct attempt_report
                                : report->error));
 }
 
-static void count_end(struct lease_counters *counters, enum attempt_end end)
+static void count_done(struct lease_counters *counters, const struct claim *claim, int64_t took_ms)
+{
+    int64_t bytes = 0;
+
+    counters->completed++;
+    counters->completed_ms += took_ms;
+    if (claim->progress != NULL && json_get_int(claim->progress, "file_size_bytes", &bytes) &&
+        bytes > 0)
+        counters->completed_bytes += bytes;
+}
+
+static void count_end(struct lease_counters *counters, enum attempt_end end,
+                      const struct claim *claim, int64_t took_ms)
 {
     switch (end) {
     case ATTEMPT_END_DONE:
-        counters->completed++;
+        count_done(counters, claim, took_ms);
         return;
     case ATTEMPT_END_FAILED:
         counters->failed++;
@@ -415,7 +428,7 @@ static void run(struct lease_slot *slot)
               LOG_I("attempt", slot->claim.attempt), LOG_CLAIM(slot->claim.id));
     attempt_run(&slot->queue, &slot->claim, &slot->host, &report);
     write_end(slot, &report, began);
-    count_end(&lease->counters, report.end);
+    count_end(&lease->counters, report.end, &slot->claim, clock_boot_ms(lease->clock) - began);
     if (slot->started) { /* else the worker is still ours to use */
         over = slot_post(slot, POST_ATTEMPT_OVER);
         over->end = report.end;

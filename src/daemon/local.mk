@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libblobforge-daemon.a
 libblobforge_daemon_a_SOURCES = \
 	src/daemon/breaker.c src/daemon/breaker.h \
+	src/daemon/host_load.c src/daemon/host_load.h \
 	src/daemon/instance.c src/daemon/instance.h \
 	src/daemon/ipc.c src/daemon/ipc.h \
 	src/daemon/lease.c src/daemon/lease.h src/daemon/lease_private.h \

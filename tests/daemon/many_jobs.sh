@@ -28,4 +28,11 @@ done
 lists=$(asked second list)
 [[ $lists -lt 100 ]] || fail "$lists LIST requests for 140 jobs"
 no_processes "$dir/work" || fail "processes left"
+# The second run's card, in v1's words: what it did, and how the machine is.
+card=$(cat "$dir"/store/pdf/registry/workers/*.json)
+for field in '"status": *"stopped"' '"jobs_completed": *140\b' '"jobs_failed": *0\b' '"bytes_processed": *[1-9]' \
+    '"avg_processing_time": *[0-9]' '"jobs_per_hour": *[1-9]' '"session_start": *"20' '"cpu_percent": *[0-9]' \
+    '"memory_percent": *[0-9]' '"disk_free_bytes": *[1-9]' '"load_1m": *[0-9]' '"memory_gb": *[0-9]'; do
+    grep -Eq "$field" <<<"$card" || fail "the worker card lacks $field: $card"
+done
 echo "180 jobs done; a good job costs 2 GET, 1 HEAD, 2 PUT, 2 DELETE; $lists LISTs for 140"

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "daemon/breaker.h"
+#include "daemon/host_load.h"
 #include "daemon/ipc.h"
 #include "store/store_fiber.h"
 #include "store/store_mem.h"
@@ -345,11 +346,52 @@ START_TEST(test_fibers_share_a_store)
 }
 END_TEST
 
+/* ---- the host's load ---- */
+
+START_TEST(test_host_load_texts)
+{
+    static const char stat[] = "cpu  100 10 40 800 50 3 7 0 60 0\ncpu0 1 1 1 1\n";
+    static const char old[] = "cpu 1 2 3 4\n";
+    static const char meminfo[] = "MemTotal:       16384 kB\nMemFree:  1 kB\nMemAvailable:    4096 "
+                                  "kB\nBad: kB\nHuge: 99999999999999999999 kB";
+    uint64_t busy, total;
+
+    ck_assert(host_load_cpu_parse(stat, strlen(stat), &busy, &total));
+    ck_assert_uint_eq(total, 1010);
+    ck_assert_uint_eq(busy, 160);
+    ck_assert(host_load_cpu_parse(old, strlen(old), &busy, &total));
+    ck_assert_uint_eq(busy, 6);
+    for (size_t len = 0; len < 11; len++)
+        ck_assert_msg(!host_load_cpu_parse(old, len, &busy, &total) || len == 11, "%zu", len);
+    ck_assert(!host_load_cpu_parse("cpus 1 2 3 4", 12, &busy, &total));
+    ck_assert_int_eq(host_load_meminfo_parse(meminfo, strlen(meminfo), "MemTotal"), 16384 << 10);
+    ck_assert_int_eq(host_load_meminfo_parse(meminfo, strlen(meminfo), "MemAvailable"), 4096 << 10);
+    ck_assert_int_eq(host_load_meminfo_parse(meminfo, strlen(meminfo), "MemAvail"), -1);
+    ck_assert_int_eq(host_load_meminfo_parse(meminfo, strlen(meminfo), "Bad"), -1);
+    ck_assert_int_eq(host_load_meminfo_parse(meminfo, strlen(meminfo), "Huge"), -1);
+    ck_assert_int_eq(host_load_meminfo_parse(meminfo, 0, "MemTotal"), -1);
+}
+END_TEST
+
+START_TEST(test_host_load_here)
+{
+    struct host_load_sampler sampler = {0};
+    struct host_load load;
+
+    host_load_sample(&sampler, "/tmp", &load);
+    ck_assert(load.cpu_percent >= 0 && load.cpu_percent <= 100);
+    ck_assert(load.memory_percent > 0 && load.memory_percent < 100);
+    ck_assert_int_gt(load.memory_bytes, 1 << 20);
+    ck_assert_int_gt(load.disk_free_bytes, 0);
+    ck_assert(load.load_average[0] >= 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("daemon");
     TCase *ipc = tcase_create("ipc"), *breaker = tcase_create("breaker"),
-          *fiber = tcase_create("fiber");
+          *fiber = tcase_create("fiber"), *load = tcase_create("load");
     SRunner *runner;
     int failed;
 
@@ -365,6 +407,9 @@ int main(void)
     tcase_add_test(breaker, test_breaker);
     tcase_add_test(breaker, test_breaker_slow_failures);
     tcase_add_test(fiber, test_fibers_share_a_store);
+    tcase_add_test(load, test_host_load_texts);
+    tcase_add_test(load, test_host_load_here);
+    suite_add_tcase(suite, load);
     suite_add_tcase(suite, ipc);
     suite_add_tcase(suite, breaker);
     suite_add_tcase(suite, fiber);
