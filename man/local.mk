@@ -9,8 +9,10 @@ dist_man_MANS += \
 	man/blobforge-janitor.1 \
 	man/blobforge-list.1 \
 	man/blobforge-logs.1 \
+	man/blobforge-lookup.1 \
 	man/blobforge-preview.1 \
 	man/blobforge-retry.1 \
+	man/blobforge-search.1 \
 	man/blobforge-status.1 \
 	man/blobforge-converter.7 \
 	man/blobforge-queue.7 \

@@ -12,8 +12,10 @@ extern const struct cli_command cmd_ingest;
 extern const struct cli_command cmd_janitor;
 extern const struct cli_command cmd_list;
 extern const struct cli_command cmd_logs;
+extern const struct cli_command cmd_lookup;
 extern const struct cli_command cmd_preview;
 extern const struct cli_command cmd_retry;
+extern const struct cli_command cmd_search;
 extern const struct cli_command cmd_status;
 
 #endif

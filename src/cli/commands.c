@@ -9,8 +9,20 @@
 
 /* clang-format off: a row each */
 const struct cli_command *const cli_commands[] = {
-    &cmd_ingest, &cmd_status, &cmd_list,    &cmd_download, &cmd_preview, &cmd_retry,
-    &cmd_cancel, &cmd_logs,   &cmd_convert, &cmd_doctor,   &cmd_janitor, NULL,
+    &cmd_ingest,
+    &cmd_status,
+    &cmd_list,
+    &cmd_search,
+    &cmd_lookup,
+    &cmd_download,
+    &cmd_preview,
+    &cmd_retry,
+    &cmd_cancel,
+    &cmd_logs,
+    &cmd_convert,
+    &cmd_doctor,
+    &cmd_janitor,
+    NULL,
 };
 /* clang-format on */
 

@@ -9,6 +9,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/ask.c \
 	src/cli/cli.h src/cli/cli_private.h \
+	src/cli/catalog.c src/cli/catalog.h \
 	src/cli/cmd.h \
 	src/cli/cmd_cancel.c \
 	src/cli/cmd_convert.c \
@@ -18,7 +19,9 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_janitor.c \
 	src/cli/cmd_list.c \
 	src/cli/cmd_logs.c \
+	src/cli/cmd_lookup.c \
 	src/cli/cmd_preview.c \
+	src/cli/cmd_search.c \
 	src/cli/cmd_retry.c \
 	src/cli/cmd_status.c \
 	src/cli/commands.c src/cli/commands.h \
@@ -30,6 +33,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/machine.c src/cli/machine.h \
 	src/cli/moves.c src/cli/moves.h \
 	src/cli/pager.c src/cli/pager.h \
+	src/cli/progress.c src/cli/progress.h \
 	src/cli/result.c src/cli/result.h \
 	src/cli/say.c \
 	src/cli/table.c src/cli/table.h

@@ -39,6 +39,8 @@ struct manifest_entry {
     char hash[65];
     char **paths;
     size_t path_count;
+    char **paths_raw; /* those whose bytes are no UTF-8, percent-encoded */
+    size_t path_raw_count;
     char **tags;
     size_t tag_count;
     int64_t size_bytes;  /* -1: unknown */

@@ -110,6 +110,7 @@ void manifest_entry_read(const char *hash, struct json_object *value,
     memset(entry_r, 0, sizeof(*entry_r));
     memcpy(entry_r->hash, hash, 64);
     entry_r->paths = read_texts(json_get_array(value, "paths"), &entry_r->path_count);
+    entry_r->paths_raw = read_texts(json_get_array(value, "paths_raw"), &entry_r->path_raw_count);
     entry_r->tags = read_texts(json_get_array(value, "tags"), &entry_r->tag_count);
     entry_r->size_bytes = -1;
     (void)json_get_int(value, "size", &entry_r->size_bytes);
@@ -122,9 +123,12 @@ void manifest_entry_release(struct manifest_entry *entry)
 {
     for (size_t i = 0; i < entry->path_count; i++)
         free(entry->paths[i]);
+    for (size_t i = 0; i < entry->path_raw_count; i++)
+        free(entry->paths_raw[i]);
     for (size_t i = 0; i < entry->tag_count; i++)
         free(entry->tags[i]);
     free(entry->paths);
+    free(entry->paths_raw);
     free(entry->tags);
     free(entry->source);
     memset(entry, 0, sizeof(*entry));

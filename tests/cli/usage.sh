@@ -2,7 +2,7 @@
 # What the command line takes and refuses, before any bucket is asked for.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-commands="ingest status list download preview retry cancel logs convert doctor janitor"
+commands="ingest status list search lookup download preview retry cancel logs convert doctor janitor"
 
 expect 0 "$bf" --version
 out_has "blobforge 0."
