@@ -159,12 +159,10 @@ static void decide(struct run *run, struct slot *slot)
         (run->options->dry_run && seen_has(&run->seen, file->hash))) {
         accept(run, slot, INGEST_SKIPPED,
                seen_has(&run->seen, file->hash) ? INGEST_DUPLICATE : known);
-    } else if (file->origin == HASH_POINTER && slot->state == JOB_UNKNOWN) {
-        /* A later room: fetching the content by git lfs. Here is where it would be asked for. */
-        file_refuse(file, INGEST_LFS_MISSING,
-                    "a git-lfs pointer whose content is not in the bucket; run 'git lfs pull' in "
-                    "its repository and ingest again");
-        refuse(run, slot);
+    } else if (file->origin == HASH_POINTER && slot->state == JOB_UNKNOWN &&
+               !run->options->dry_run) {
+        crew_pull(run->crew, file);
+        slot->file = NULL;
     } else if (file->origin == HASH_CACHED) {
         file->must_compute = true;
         crew_again(run->crew, file);

@@ -19,8 +19,8 @@ struct crew {
     const struct ingest_options *options;
     atomic_bool stop;
     struct file_rules rules;
-    pthread_t walker, counter, hashers[CREW_THREADS_MAX];
-    bool walker_runs, counter_runs;
+    pthread_t walker, counter, puller, hashers[CREW_THREADS_MAX];
+    bool walker_runs, counter_runs, puller_runs, joined;
     int hasher_count;
 
     pthread_mutex_t lock;
@@ -29,10 +29,17 @@ struct crew {
     pthread_cond_t ready_grew; /* the owner waits here */
     struct file_list found;    /* to be examined */
     struct file_list ready;    /* examined */
-    int under_way;             /* files made and not dropped */
-    int examining;             /* in the hands of hashers */
-    bool walked;               /* no more will be found */
-    bool quit;                 /* hashers: go home */
+    pthread_cond_t pull_work;  /* the next two grew, or `pulled` shrank: the puller waits here */
+    struct file_list pointers; /* whose content is wanted */
+    struct file_list settled;  /* with content, dropped: to become pointers again */
+    int pulling;               /* in the puller's hands */
+    int pulled;                /* with content in place, `settled` included */
+    char **warnings;
+    size_t warning_count, warning_next;
+    int under_way; /* files made and not dropped */
+    int examining; /* in the hands of hashers */
+    bool walked;   /* no more will be found */
+    bool quit;     /* hashers: go home */
     int64_t walked_files, walked_bytes;
     int64_t links_passed;
     size_t roots_opened;
@@ -181,6 +188,124 @@ static void *hasher_main(void *arg)
     return NULL;
 }
 
+/* ---- the puller: git-lfs, one file at a time ---- */
+
+static void pull_one(struct crew *crew, struct file *file)
+{
+    struct lfs_pull_rules rules = {crew->options->lfs_limit_ms, &crew->stop};
+    char *error;
+    int fd;
+
+    file->content = lfs_content_pull(file->path, file->fd, &file->st, &rules, &fd, &error);
+    if (file->content != NULL) {
+        file_reopen(file, fd);
+        file->must_compute = true;
+    } else if (atomic_load(&crew->stop)) {
+        file->abandoned = true;
+    } else {
+        file_refuse(file, INGEST_LFS_MISSING, "%s", error);
+    }
+    free(error);
+}
+
+static void return_one(struct crew *crew, struct file *file)
+{
+    char *error = NULL;
+
+    if (!lfs_content_return(file->content, &error)) {
+        pthread_mutex_lock(&crew->lock);
+        crew->warnings = mem_resize(crew->warnings, crew->warning_count + 1, sizeof(char *));
+        crew->warnings[crew->warning_count++] = error;
+        pthread_mutex_unlock(&crew->lock);
+    }
+    file->content = NULL;
+    file_destroy(file);
+}
+
+/* Returning comes first: it frees room, and is what a stop must not skip. */
+static void *puller_main(void *arg)
+{
+    struct crew *crew = arg;
+
+    pthread_mutex_lock(&crew->lock);
+    for (;;) {
+        struct file *file = list_take(&crew->settled);
+        bool back = file != NULL;
+
+        if (file == NULL && (crew->pulled < CREW_PULLED_MAX || atomic_load(&crew->stop)))
+            file = list_take(&crew->pointers);
+        if (file == NULL) {
+            if (crew->quit)
+                break;
+            pthread_cond_wait(&crew->pull_work, &crew->lock);
+            continue;
+        }
+        crew->pulling++;
+        pthread_mutex_unlock(&crew->lock);
+        if (back)
+            return_one(crew, file);
+        else if (atomic_load(&crew->stop))
+            file->abandoned = true;
+        else
+            pull_one(crew, file);
+        pthread_mutex_lock(&crew->lock);
+        crew->pulling--;
+        if (back) {
+            crew->pulled--;
+            crew->under_way--;
+            pthread_cond_signal(&crew->room);
+        } else if (file->content != NULL) {
+            crew->pulled++;
+            list_push(&crew->found, file);
+            pthread_cond_signal(&crew->work);
+        } else {
+            list_push(&crew->ready, file);
+        }
+        pthread_cond_signal(&crew->ready_grew);
+    }
+    pthread_mutex_unlock(&crew->lock);
+    return NULL;
+}
+
+static int start_puller(struct crew *crew)
+{
+    sigset_t all, before;
+    int error;
+
+    if (crew->puller_runs)
+        return 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&crew->puller, NULL, puller_main, crew);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    crew->puller_runs = error == 0;
+    return error;
+}
+
+void crew_pull(struct crew *crew, struct file *file)
+{
+    int error = start_puller(crew);
+
+    if (error != 0)
+        file_refuse(file, INGEST_LFS_MISSING, "no thread for git lfs: %s; try again",
+                    strerror(error));
+    pthread_mutex_lock(&crew->lock);
+    list_push(error == 0 ? &crew->pointers : &crew->ready, file);
+    pthread_cond_signal(&crew->pull_work);
+    pthread_mutex_unlock(&crew->lock);
+}
+
+char *crew_next_warning(struct crew *crew)
+{
+    char *text = NULL;
+
+    pthread_mutex_lock(&crew->lock);
+    if (crew->warning_next < crew->warning_count)
+        text = crew->warnings[crew->warning_next++];
+    pthread_mutex_unlock(&crew->lock);
+    return text;
+}
+
 /* ---- the owner ---- */
 
 static int hashers_wanted(const struct ingest_options *options)
@@ -207,6 +332,9 @@ struct crew *crew_create(const struct ingest_options *options)
     crew->rules = (struct file_rules){options->max_pdf_size, !options->dry_run, &crew->stop};
     crew->found.tail = &crew->found.first;
     crew->ready.tail = &crew->ready.first;
+    crew->pointers.tail = &crew->pointers.first;
+    crew->settled.tail = &crew->settled.first;
+    pthread_cond_init(&crew->pull_work, NULL);
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->work, NULL);
     pthread_cond_init(&crew->room, NULL);
@@ -241,19 +369,33 @@ void crew_stop(struct crew *crew)
     pthread_mutex_lock(&crew->lock);
     atomic_store(&crew->stop, true);
     pthread_cond_broadcast(&crew->room);
+    pthread_cond_broadcast(&crew->pull_work);
     pthread_mutex_unlock(&crew->lock);
 }
 
-void crew_destroy(struct crew *crew)
+/* Files left in a list: those with content are for the puller, the others go. */
+static void drop_list(struct crew *crew, struct file_list *list)
 {
     struct file *file;
 
-    if (crew == NULL)
+    while ((file = list_take(list)) != NULL) {
+        if (file->content != NULL)
+            list_push(&crew->settled, file);
+        else
+            file_destroy(file);
+    }
+}
+
+void crew_join(struct crew *crew)
+{
+    if (crew->joined)
         return;
+    crew->joined = true;
     crew_stop(crew);
     pthread_mutex_lock(&crew->lock);
     crew->quit = true;
     pthread_cond_broadcast(&crew->work);
+    pthread_cond_broadcast(&crew->pull_work);
     pthread_mutex_unlock(&crew->lock);
     if (crew->walker_runs)
         pthread_join(crew->walker, NULL);
@@ -261,10 +403,29 @@ void crew_destroy(struct crew *crew)
         pthread_join(crew->counter, NULL);
     for (int i = 0; i < crew->hasher_count; i++)
         pthread_join(crew->hashers[i], NULL);
-    while ((file = list_take(&crew->found)) != NULL)
-        file_destroy(file);
-    while ((file = list_take(&crew->ready)) != NULL)
-        file_destroy(file);
+    if (!crew->puller_runs) {
+        drop_list(crew, &crew->found);
+        drop_list(crew, &crew->ready);
+        return;
+    }
+    /* It may have put its last file back into `found` or `ready`. */
+    pthread_join(crew->puller, NULL);
+    drop_list(crew, &crew->found);
+    drop_list(crew, &crew->ready);
+    drop_list(crew, &crew->pointers);
+    for (struct file *file; (file = list_take(&crew->settled)) != NULL;)
+        return_one(crew, file);
+}
+
+void crew_destroy(struct crew *crew)
+{
+    if (crew == NULL)
+        return;
+    crew_join(crew);
+    while (crew->warning_next < crew->warning_count)
+        free(crew->warnings[crew->warning_next++]);
+    free(crew->warnings);
+    pthread_cond_destroy(&crew->pull_work);
     pthread_cond_destroy(&crew->ready_grew);
     pthread_cond_destroy(&crew->room);
     pthread_cond_destroy(&crew->work);
@@ -290,7 +451,8 @@ enum crew_result crew_take(struct crew *crew, int wait_ms, struct file **file_r)
         *file_r = list_take(&crew->ready);
         if (*file_r != NULL)
             result = CREW_FILE;
-        else if (crew->walked && crew->found.first == NULL && crew->examining == 0)
+        else if (crew->walked && crew->found.first == NULL && crew->examining == 0 &&
+                 crew->pointers.first == NULL && crew->settled.first == NULL && crew->pulling == 0)
             result = CREW_END;
         if (result != CREW_IDLE || waited != 0 || wait_ms == 0)
             break;
@@ -302,10 +464,18 @@ enum crew_result crew_take(struct crew *crew, int wait_ms, struct file **file_r)
 
 void crew_drop(struct crew *crew, struct file *file)
 {
-    file_destroy(file);
+    bool pulled = file->content != NULL;
+
+    if (!pulled)
+        file_destroy(file);
     pthread_mutex_lock(&crew->lock);
-    crew->under_way--;
-    pthread_cond_signal(&crew->room);
+    if (pulled) {
+        list_push(&crew->settled, file);
+        pthread_cond_signal(&crew->pull_work);
+    } else {
+        crew->under_way--;
+        pthread_cond_signal(&crew->room);
+    }
     pthread_mutex_unlock(&crew->lock);
 }
 

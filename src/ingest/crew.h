@@ -5,6 +5,11 @@
  * are so many, which is what bounds memory. The owner gives each file back with crew_drop(), or
  * once more to the hashing threads with crew_again().
  *
+ * Git LFS content is fetched by one more thread, made when the first pointer asks for it:
+ * crew_pull() gives it a file, which comes back by crew_take() with its content in place. When such
+ * a file is dropped, the same thread turns it back into its pointer; at most CREW_PULLED_MAX files
+ * stand there with their content at a time.
+ *
  * All functions are for the owner's thread. Signals stay with it. */
 #ifndef BF_INGEST_CREW_H
 #define BF_INGEST_CREW_H
@@ -14,6 +19,7 @@
 
 #define CREW_FILES_MAX 320
 #define CREW_THREADS_MAX 16
+#define CREW_PULLED_MAX 8
 
 struct crew;
 
@@ -25,11 +31,17 @@ enum crew_result {
 
 /* `options` is borrowed until crew_destroy(). NULL with errno: no thread could be made. */
 struct crew *crew_create(const struct ingest_options *options) MUST_CHECK;
-/* Stops and joins the threads; files in their hands are dropped. NULL is fine. */
-void crew_destroy(struct crew *crew);
+/* Stops and joins the threads; files in their hands are dropped, pointers stand in their places
+ * again. Only the counts and crew_next_warning() may be asked for then. */
+void crew_join(struct crew *crew);
+void crew_destroy(struct crew *crew); /* joins first; NULL is fine */
 enum crew_result crew_take(struct crew *crew, int wait_ms, struct file **file_r) MUST_CHECK;
 void crew_drop(struct crew *crew, struct file *file);
 void crew_again(struct crew *crew, struct file *file);
+/* A pointer whose content is wanted. It comes back refused when that cannot be had. */
+void crew_pull(struct crew *crew, struct file *file);
+/* WHAT: WHY; REMEDY of a file that did not become a pointer again; NULL: none. The caller frees. */
+char *crew_next_warning(struct crew *crew) MUST_CHECK;
 /* No further file is begun. What is ready can still be taken, then comes CREW_END. */
 void crew_stop(struct crew *crew);
 /* What was found so far; files_done and bytes_done are left alone. */

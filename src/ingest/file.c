@@ -26,6 +26,13 @@ struct file *file_create(const char *path, const char *relative, const char *sou
     return file;
 }
 
+void file_reopen(struct file *file, int fd)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = fd;
+}
+
 void file_destroy(struct file *file)
 {
     if (file == NULL)
@@ -161,7 +168,11 @@ static void compute_hash(struct file *file, const struct file_rules *rules, char
     } else {
         hex_encode(sha256, sizeof(sha256), file->hash);
         file->origin = HASH_COMPUTED;
-        if (rules->write_cache)
+        if (file->content != NULL && strcmp(file->hash, lfs_content_hash(file->content)) != 0)
+            file_refuse(file, INGEST_CHANGED,
+                        "git lfs brought other content than its pointer names; run `git lfs fsck` "
+                        "in its repository");
+        else if (rules->write_cache && file->content == NULL)
             hashcache_write(file->fd, &file->st, file->hash);
     }
 }

@@ -12,6 +12,7 @@
 
 #include "base/compiler.h"
 #include "ingest/ingest.h"
+#include "ingest/lfs_pull.h"
 
 #define FILE_HEADER_MAX 1024    /* readers of PDF look so far for %PDF (ISO 32000-1, annex H) */
 #define FILE_BLOCK (256 * 1024) /* read and hashed at a time */
@@ -31,12 +32,15 @@ struct file {
     int64_t size;                   /* of the document: a pointer's content; -1: unknown */
     char hash[65];                  /* "" : none */
     enum hash_origin origin;
-    bool must_compute;         /* the cache will not do: it is to be uploaded */
-    bool abandoned;            /* stopped on the way: no outcome */
-    enum ingest_reason reason; /* why it goes no further; INGEST_REASON_NONE: it does */
-    char *error;               /* WHY; REMEDY */
+    struct lfs_content *content; /* a pointer that was replaced by its content; NULL */
+    bool must_compute;           /* the cache will not do: it is to be uploaded */
+    bool abandoned;              /* stopped on the way: no outcome */
+    enum ingest_reason reason;   /* why it goes no further; INGEST_REASON_NONE: it does */
+    char *error;                 /* WHY; REMEDY */
 };
 
+/* Another descriptor takes the place of the file's own. */
+void file_reopen(struct file *file, int fd);
 /* Copies the strings, takes the descriptor (-1 with `error` and reason set later). */
 struct file *file_create(const char *path, const char *relative, const char *source,
                          int fd) MUST_CHECK;

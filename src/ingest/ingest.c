@@ -150,6 +150,18 @@ static void flush(struct run *run)
     free(error);
 }
 
+/* Files that are no pointers again are errors, though their jobs are made. */
+static void take_warnings(struct run *run)
+{
+    char *text;
+
+    while ((text = crew_next_warning(run->crew)) != NULL) {
+        run->summary->errors++;
+        warn(run, text);
+        free(text);
+    }
+}
+
 /* The first request of a run: a store that cannot be reached is found here, before any file. */
 static void open_manifest(struct run *run)
 {
@@ -230,6 +242,7 @@ static void loop(struct run *run)
             return;
         if (run->manifest != NULL && manifest_flush_due(run->manifest))
             flush(run);
+        take_warnings(run);
         show_progress(run);
     }
 }
@@ -255,6 +268,8 @@ enum queue_result ingest_run(struct queue *queue, const struct ingest_options *o
             run.deferred = file->next;
             crew_drop(run.crew, file);
         }
+        crew_join(run.crew);
+        take_warnings(&run);
         summary_r->links_passed = crew_links_passed(run.crew);
         summary_r->roots_opened = crew_roots_opened(run.crew);
     }

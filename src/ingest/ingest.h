@@ -7,9 +7,13 @@
  * by SIGKILL, leaves what the next run completes: a raw object without a marker is uploaded again
  * and queued, a marker without a manifest entry gets its entry.
  *
- * Threads: one walks, a few hash, and the caller's thread alone talks to the store, in batches, so
- * that hashing and uploading overlap. All callbacks come on the caller's thread. Memory does not
- * grow with the number of files, but for 8 bytes a file to tell duplicates. */
+ * Of a pointer whose content the bucket lacks, the content is fetched by `git lfs pull` into its
+ * working tree, uploaded, and turned back into the pointer (ingest/lfs_pull.h).
+ *
+ * Threads: one walks, a few hash, one runs git-lfs when it is needed, and the caller's thread alone
+ * talks to the store, in batches, so that hashing and uploading overlap. All callbacks come on the
+ * caller's thread. Memory does not grow with the number of files, but for 8 bytes a file to tell
+ * duplicates. */
 #ifndef BF_INGEST_INGEST_H
 #define BF_INGEST_INGEST_H
 
@@ -40,7 +44,7 @@ enum ingest_reason {
     INGEST_NOT_PDF,     /* no %PDF within the first 1024 bytes; also an empty file */
     INGEST_TOO_LARGE,   /* above max_pdf_size */
     INGEST_CHANGED,     /* it changed while it was read */
-    INGEST_LFS_MISSING, /* a Git LFS pointer whose content is neither here nor in the bucket */
+    INGEST_LFS_MISSING, /* a Git LFS pointer whose content is not in the bucket, nor to be had */
     INGEST_UNREADABLE
 };
 #define INGEST_REASON_COUNT 12
@@ -72,6 +76,7 @@ struct ingest_options {
     size_t tag_count;
     int64_t max_pdf_size;              /* bytes */
     int threads;                       /* for hashing; 0: by the number of cores */
+    int64_t lfs_limit_ms;              /* for one `git lfs pull`; 0: by the size of the file */
     bool count_ahead;                  /* a thread counts the tree, so that progress has an end */
     const volatile sig_atomic_t *stop; /* not 0: finish the files in hand, flush, return; or NULL */
 

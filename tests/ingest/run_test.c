@@ -249,6 +249,7 @@ START_TEST(lfs_pointers)
     text = mem_printf(LFS_TEXT, hash, 27);
     write_file("pointer.pdf", text, strlen(text));
     free(text);
+    ck_assert_int_eq(setenv("GIT_CEILING_DIRECTORIES", dir, 1), 0);
     ck_assert_int_eq(run(&options, NULL, NULL), QUEUE_OK);
     expect("pointer.pdf", INGEST_ERROR, INGEST_LFS_MISSING);
     ck_assert_str_eq(outcome_of("pointer.pdf")->hash, hash);
