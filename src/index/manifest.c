@@ -46,7 +46,8 @@ struct manifest {
     enum manifest_form form;
     struct note *notes;
     size_t note_count, note_room;
-    int64_t first_note_ms; /* boot time of the oldest note */
+    size_t new_count;      /* of them, those of files that were not known */
+    int64_t first_note_ms; /* boot time of the oldest of these */
 };
 
 const char *manifest_form_name(enum manifest_form form)
@@ -100,7 +101,7 @@ void manifest_note_file(struct manifest *manifest, const struct manifest_note *n
         manifest->note_room = manifest->note_room > 0 ? manifest->note_room * 2 : 64;
         manifest->notes = mem_resize(manifest->notes, manifest->note_room, sizeof(*own));
     }
-    if (manifest->note_count == 0)
+    if (!note->known && manifest->new_count++ == 0)
         manifest->first_note_ms = clock_boot_ms(manifest->queue->clock);
     own = &manifest->notes[manifest->note_count++];
     own->hash = mem_strdup(note->hash);
@@ -120,8 +121,9 @@ size_t manifest_pending(const struct manifest *manifest)
 
 bool manifest_flush_due(const struct manifest *manifest)
 {
-    return manifest->note_count >= MANIFEST_PENDING_MAX ||
-           (manifest->note_count > 0 &&
+    return manifest->new_count >= MANIFEST_PENDING_MAX ||
+           manifest->note_count >= MANIFEST_KNOWN_MAX ||
+           (manifest->new_count > 0 &&
             clock_boot_ms(manifest->queue->clock) - manifest->first_note_ms >= MANIFEST_FLUSH_MS);
 }
 
@@ -501,7 +503,7 @@ static enum queue_result drop_recorded(struct manifest *manifest, const struct p
                 note_release(&note);
         }
     }
-    manifest->note_count = kept;
+    manifest->note_count = manifest->new_count = kept;
     manifest->first_note_ms = clock_boot_ms(manifest->queue->clock);
     return result;
 }

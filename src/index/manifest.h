@@ -24,7 +24,8 @@
 #define MANIFEST_SHARD_MAX (64u << 20) /* bytes of a shard that we read */
 #define MANIFEST_V1_MAX (1u << 30)     /* bytes of v1's one object */
 #define MANIFEST_PENDING_MAX 1000      /* files between two flushes ... */
-#define MANIFEST_FLUSH_MS 30000        /* ... and time */
+#define MANIFEST_KNOWN_MAX 16384 /* a flush reads every shard: files that are known share one */
+#define MANIFEST_FLUSH_MS 30000  /* ... and time */
 
 enum manifest_form {
     MANIFEST_UNKNOWN,
@@ -71,9 +72,11 @@ struct manifest_note {
     const char *const *tags;
     size_t tag_count;
     int64_t size_bytes;
+    bool known; /* the bucket knows the hash, so most likely the path too: it can wait for a flush
+                   that is due for others, or for MANIFEST_KNOWN_MAX of its kind */
 };
 void manifest_note_file(struct manifest *manifest, const struct manifest_note *note);
-/* Is it time (1000 notes, or 30 s since the first of them)? */
+/* Is it time (1000 new files, or 30 s since the first of them, or very many known ones)? */
 bool manifest_flush_due(const struct manifest *manifest);
 size_t manifest_pending(const struct manifest *manifest);
 /* Writes the notes. OK: all recorded. Else *error_r names the first object that failed and why;

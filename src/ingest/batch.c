@@ -47,7 +47,7 @@ static enum ingest_reason reason_of(enum job_state state)
     return INGEST_REASON_NONE;
 }
 
-static void note_file(struct run *run, const struct file *file)
+static void note_file(struct run *run, const struct file *file, bool known)
 {
     struct tag_list tags;
 
@@ -61,6 +61,7 @@ static void note_file(struct run *run, const struct file *file)
                                           .tags = (const char *const *)tags.tags,
                                           .tag_count = tags.count,
                                           .size_bytes = file->size,
+                                          .known = known,
                                       });
     tag_list_release(&tags);
 }
@@ -69,7 +70,7 @@ static void note_file(struct run *run, const struct file *file)
 static void accept(struct run *run, struct slot *slot, enum ingest_action action,
                    enum ingest_reason reason)
 {
-    note_file(run, slot->file);
+    note_file(run, slot->file, action == INGEST_SKIPPED);
     seen_add(&run->seen, slot->file->hash);
     run_report(run, slot->file, action, reason);
     slot->file = NULL;
@@ -123,25 +124,45 @@ static void look_at_one(struct run *run, struct slot *slot)
     free(error);
 }
 
-/* Fills in the states. What the store gave no answer about has its outcome. */
+static uint64_t requests(const struct run *run)
+{
+    const struct store_meter *meter = store_meter(run->queue->store);
+
+    return meter->requests[STORE_GET] + meter->requests[STORE_HEAD] + meter->requests[STORE_LIST];
+}
+
+/* Fills in the states: from the pass over the bucket, the others by asking. What the store gave no
+ * answer about has its outcome. */
 static void look_up(struct run *run, struct slot *slots, size_t count)
 {
     char hashes[BATCH_MAX][65];
     enum job_state states[BATCH_MAX];
+    struct slot *asked[BATCH_MAX];
+    size_t ask_count = 0;
     char *error = NULL;
     enum queue_result result;
+    uint64_t before;
 
-    for (size_t i = 0; i < count; i++)
-        memcpy(hashes[i], slots[i].hash, sizeof(hashes[i]));
-    result = view_states(run->queue, (const char(*)[65])hashes, count, states, &error);
+    if (count >= BATCH_OF_MANY)
+        known_prepare(&run->known);
     for (size_t i = 0; i < count; i++) {
+        slots[i].state = known_state(&run->known, slots[i].hash);
+        if (slots[i].state != JOB_UNKNOWN)
+            continue;
+        memcpy(hashes[ask_count], slots[i].hash, sizeof(hashes[ask_count]));
+        asked[ask_count++] = &slots[i];
+    }
+    before = requests(run);
+    result = view_states(run->queue, (const char(*)[65])hashes, ask_count, states, &error);
+    known_spent(&run->known, requests(run) - before);
+    for (size_t i = 0; i < ask_count; i++) {
         if (result == QUEUE_OK) {
-            slots[i].state = states[i];
+            asked[i]->state = states[i];
         } else if (result == QUEUE_DAMAGED) {
-            look_at_one(run, &slots[i]);
+            look_at_one(run, asked[i]);
         } else {
-            run_report_store_error(run, slots[i].file, mem_strdup(error));
-            slots[i].file = NULL;
+            run_report_store_error(run, asked[i]->file, mem_strdup(error));
+            asked[i]->file = NULL;
         }
     }
     if (result != QUEUE_OK && result != QUEUE_DAMAGED)

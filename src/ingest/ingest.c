@@ -195,9 +195,19 @@ static bool stop_asked(struct run *run)
     return run->summary->stopped;
 }
 
+/* A file in a directory costs the same alone and in company; elsewhere a batch shares its round
+ * trips. */
+static int64_t batch_wait_ms(const struct run *run)
+{
+    if (run->options->batch_wait_ms > 0)
+        return run->options->batch_wait_ms;
+    return store_properties(run->queue->store)->presigns ? BATCH_WAIT_MS : 0;
+}
+
 /* Deferred twins first, then what the crew has ready; waits for the first. true: go on. */
 static bool gather(struct run *run, struct file **files, size_t *count_r)
 {
+    int64_t begun = clock_boot_ms(run->queue->clock), wait = batch_wait_ms(run);
     enum crew_result taken = CREW_FILE;
     size_t count = 0;
 
@@ -208,7 +218,9 @@ static bool gather(struct run *run, struct file **files, size_t *count_r)
     while (count < BATCH_MAX) {
         struct file *file;
 
-        taken = crew_take(run->crew, count > 0 ? 0 : TAKE_WAIT_MS, &file);
+        int64_t left = begun + wait - clock_boot_ms(run->queue->clock);
+
+        taken = crew_take(run->crew, count == 0 ? TAKE_WAIT_MS : left > 0 ? (int)left : 0, &file);
         if (taken != CREW_FILE)
             break;
         if (file->abandoned) {
@@ -255,6 +267,7 @@ enum queue_result ingest_run(struct queue *queue, const struct ingest_options *o
 
     memset(summary_r, 0, sizeof(*summary_r));
     *error_r = NULL;
+    known_init(&run.known, queue);
     open_manifest(&run);
     if (run.verdict == QUEUE_OK)
         run.crew = crew_create(options);
@@ -276,6 +289,7 @@ enum queue_result ingest_run(struct queue *queue, const struct ingest_options *o
     crew_destroy(run.crew);
     manifest_destroy(run.manifest);
     seen_release(&run.seen);
+    known_release(&run.known);
     summary_r->milliseconds = clock_boot_ms(queue->clock) - began;
     *error_r = run.verdict_error;
     return run.verdict;

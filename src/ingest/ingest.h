@@ -76,6 +76,7 @@ struct ingest_options {
     size_t tag_count;
     int64_t max_pdf_size;              /* bytes */
     int threads;                       /* for hashing; 0: by the number of cores */
+    int64_t batch_wait_ms;             /* how long a batch waits to be filled; 0: by the store */
     int64_t lfs_limit_ms;              /* for one `git lfs pull`; 0: by the size of the file */
     bool count_ahead;                  /* a thread counts the tree, so that progress has an end */
     const volatile sig_atomic_t *stop; /* not 0: finish the files in hand, flush, return; or NULL */

@@ -7,6 +7,7 @@ libblobforge_a_SOURCES += \
 	src/ingest/git.c src/ingest/git.h \
 	src/ingest/hashcache.c src/ingest/hashcache.h \
 	src/ingest/ingest.c src/ingest/ingest.h \
+	src/ingest/known.c src/ingest/known.h \
 	src/ingest/lfs.c src/ingest/lfs.h \
 	src/ingest/lfs_pull.c src/ingest/lfs_pull.h \
 	src/ingest/seen.c src/ingest/seen.h \

@@ -2,9 +2,10 @@
 #ifndef BF_INGEST_RUN_H
 #define BF_INGEST_RUN_H
 
+#include "index/manifest.h"
 #include "ingest/crew.h"
 #include "ingest/ingest.h"
-#include "index/manifest.h"
+#include "ingest/known.h"
 #include "ingest/seen.h"
 
 /* Files that go through the store together: enough that a round trip is shared, few enough that
@@ -12,6 +13,10 @@
 #define BATCH_MAX 128
 /* Batches, or flushes of the manifest, in a row that came to nothing before the run gives up. */
 #define STORE_FAILURES_MAX 3
+/* How many files must be at hand for a pass over the bucket to be thought of. */
+#define BATCH_OF_MANY 64
+/* How long a batch waits to be filled where a request is a round trip. */
+#define BATCH_WAIT_MS 20
 
 struct run {
     struct queue *queue;
@@ -20,6 +25,7 @@ struct run {
     struct crew *crew;
     struct manifest *manifest; /* NULL: none in a dry run, or damaged */
     struct seen seen;
+    struct known known;
     struct file *deferred; /* twins of a file in the same batch: they go with the next one */
     struct ingest_progress progress;
     int store_failures, flush_failures;
