@@ -63,6 +63,27 @@ static void on_notice(void *arg, const char *event, const char *hash, const char
         cli_error("%s: %.12s: %s", event, hash != NULL ? hash : "-", text != NULL ? text : "");
 }
 
+/* A directory is made only where somebody named it, and it is said: a word mistyped in a URL must
+ * not look like an empty library. */
+static struct store *open_or_make(struct cli *cli, bool create, enum exitcode *code_r)
+{
+    bool named = settings_origin(cli->settings, SETTING_STORE) != SETTING_DEFAULT;
+    const char *url = settings_text(cli->settings, SETTING_STORE);
+    struct store *store = NULL;
+    char *error = NULL;
+
+    if (create && named && !store_settings_is_remote(cli->settings) &&
+        store_settings_open(cli->settings, clock_system(), rng_system(), true, &store, &error) ==
+            STORE_OPEN_MISSING) {
+        cli_note(cli, "store %s: was not there, it is made", url);
+        free(error);
+        return open_store(cli, false, code_r);
+    }
+    store_close(store);
+    free(error);
+    return open_store(cli, true, code_r);
+}
+
 static enum exitcode connect_queue(struct cli *cli, bool create)
 {
     struct queue *queue = &cli->queue;
@@ -83,7 +104,7 @@ static enum exitcode connect_queue(struct cli *cli, bool create)
         return EXITCODE_CONFIG;
     }
     free(prefix);
-    cli->store = open_store(cli, !create, &code);
+    cli->store = open_or_make(cli, create, &code);
     if (cli->store == NULL)
         return code;
     queue->store = cli->store;

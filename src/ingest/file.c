@@ -126,10 +126,11 @@ static bool examine_header(struct file *file, const struct file_rules *rules, ch
         file->size = pointer.size;
         memcpy(file->hash, pointer.hash, sizeof(file->hash));
     } else if (memmem(block, (size_t)len, "%PDF", 4) == NULL) {
-        file_refuse(file, INGEST_NOT_PDF,
-                    len == 0 ? "the file is empty; copy it again from where it came"
-                             : "not a PDF, no %%PDF within its first 1024 bytes; convert it to PDF "
-                               "or leave it out");
+        file_refuse(
+            file, INGEST_NOT_PDF,
+            len == 0 ? "the file is empty (0 bytes), thus no PDF; copy it again from where it came"
+                     : "not a PDF, no %%PDF within its first 1024 bytes; convert it to PDF "
+                       "or leave it out");
         return false;
     }
     if (file->size > rules->max_size) {

@@ -32,6 +32,18 @@ cp "$dir/pdfs/page-0001.pdf" "$dir/pdfs/twin.PDF"
 
 run 64 ingest
 run 64 ingest --tier urgent "$dir/pdfs"
+# A directory that is not there is made where somebody named it, and said; nobody named the default.
+run 0 ingest -n "$dir/pdfs"
+err "store file://$dir/store: was not there, it is made"
+if [[ ! -e /var/lib/blobforge ]]; then
+    for command in list "ingest $dir/pdfs"; do
+        # shellcheck disable=SC2086 # words
+        status=0 && env -u BLOBFORGE_STORE "$forge" -f "$dir/empty.conf" $command >"$dir/out" 2>"$dir/err" || status=$?
+        [[ $status -eq 78 ]] || fail "$command without a store ended with $status, not 78"
+        err "no store is configured, and the default, file:///var/lib/blobforge, is not there; name one"
+    done
+    [[ ! -e /var/lib/blobforge ]] || fail "ingest made the default store"
+fi
 run 66 ingest "$dir/nowhere"
 err "blobforge: '$dir/nowhere': "
 
@@ -40,6 +52,7 @@ out "20 would be queued, 0 uploaded"
 [[ -z $(find "$dir/store/pdf" -type f 2>/dev/null) ]] || fail "a dry run wrote into the bucket"
 run 0 ingest "$dir/pdfs"
 out "21 found"
+[[ ! -s $dir/err ]] || fail "a store that is there is spoken of: $(cat "$dir/err")"
 out "20 queued, 20 uploaded, 1 skipped (1 duplicate), 0 errors"
 run 0 ingest "$dir/pdfs"
 out "0 queued, 0 uploaded, 21 skipped ("
