@@ -2,6 +2,7 @@
 dist_man_MANS += \
 	man/blobforge.1 \
 	man/blobforge-cancel.1 \
+	man/blobforge-clear-dead.1 \
 	man/blobforge-convert.1 \
 	man/blobforge-doctor.1 \
 	man/blobforge-download.1 \
@@ -11,7 +12,10 @@ dist_man_MANS += \
 	man/blobforge-logs.1 \
 	man/blobforge-lookup.1 \
 	man/blobforge-preview.1 \
+	man/blobforge-remove.1 \
+	man/blobforge-reprioritize.1 \
 	man/blobforge-retry.1 \
+	man/blobforge-retry-all.1 \
 	man/blobforge-search.1 \
 	man/blobforge-status.1 \
 	man/blobforge-converter.7 \

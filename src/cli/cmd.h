@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 extern const struct cli_command cmd_cancel;
+extern const struct cli_command cmd_clear_dead;
 extern const struct cli_command cmd_convert;
 extern const struct cli_command cmd_doctor;
 extern const struct cli_command cmd_download;
@@ -14,7 +15,10 @@ extern const struct cli_command cmd_list;
 extern const struct cli_command cmd_logs;
 extern const struct cli_command cmd_lookup;
 extern const struct cli_command cmd_preview;
+extern const struct cli_command cmd_remove;
+extern const struct cli_command cmd_reprioritize;
 extern const struct cli_command cmd_retry;
+extern const struct cli_command cmd_retry_all;
 extern const struct cli_command cmd_search;
 extern const struct cli_command cmd_status;
 

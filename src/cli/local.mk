@@ -8,10 +8,12 @@ noinst_LIBRARIES += libblobforge-cli.a
 libblobforge_cli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/ask.c \
+	src/cli/bar.c src/cli/bar.h \
 	src/cli/cli.h src/cli/cli_private.h \
 	src/cli/catalog.c src/cli/catalog.h \
 	src/cli/cmd.h \
 	src/cli/cmd_cancel.c \
+	src/cli/cmd_clear_dead.c \
 	src/cli/cmd_convert.c \
 	src/cli/cmd_doctor.c \
 	src/cli/cmd_download.c \
@@ -21,12 +23,15 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_logs.c \
 	src/cli/cmd_lookup.c \
 	src/cli/cmd_preview.c \
+	src/cli/cmd_remove.c \
+	src/cli/cmd_reprioritize.c \
 	src/cli/cmd_search.c \
 	src/cli/cmd_retry.c \
 	src/cli/cmd_status.c \
 	src/cli/commands.c src/cli/commands.h \
 	src/cli/connect.c \
 	src/cli/fetch.c src/cli/fetch.h \
+	src/cli/gang.c src/cli/gang.h \
 	src/cli/help.c src/cli/help.h \
 	src/cli/interrupt.c src/cli/interrupt.h \
 	src/cli/jobs.c src/cli/jobs.h \
@@ -36,4 +41,5 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/progress.c src/cli/progress.h \
 	src/cli/result.c src/cli/result.h \
 	src/cli/say.c \
+	src/cli/select.c src/cli/select.h \
 	src/cli/table.c src/cli/table.h

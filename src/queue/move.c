@@ -408,6 +408,8 @@ static enum queue_result check_tier(struct move *move, const struct sight *sight
     case JOB_FAILED:
         if (sight_kept(sight) == TIER_COUNT)
             return QUEUE_BUSY; /* a failed record of v1 without its marker: the janitor is due */
+        move->from_name = tier_name((enum tier)sight_kept(sight));
+        move->to_name = tier_name(move->tier);
         *done = sight_kept(sight) == (unsigned)move->tier &&
                 (sight->has & SCAN_MARKERS) == SCAN_BIT(move->tier);
         return QUEUE_OK;

@@ -199,6 +199,7 @@ enum queue_result queue_retry(struct queue *queue, const char *hash,
 enum queue_result queue_cancel(struct queue *queue, const char *hash, enum cancel_to to,
                                const char *by, const char **from_r, const char **to_r,
                                char **error_r) MUST_CHECK;
+/* `from_r`, `to_r`: the tiers' names; of a job that does not wait its state's. */
 enum queue_result queue_reprioritize(struct queue *queue, const char *hash, enum tier tier,
                                      const char **from_r, const char **to_r,
                                      char **error_r) MUST_CHECK;

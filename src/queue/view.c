@@ -146,42 +146,66 @@ void view_look_init(struct queue *queue, const char *hash, enum scan_place place
     store_op_init(op, large ? STORE_HEAD : STORE_GET, key);
 }
 
-enum queue_result view_job(struct queue *queue, const char *hash, struct job_view *view_r,
-                           char **error_r)
+static void view_begin(struct job_view *view, const char *hash)
 {
-    struct store_op *ops = mem_alloc(SCAN_COUNT * sizeof(*ops));
-    char(*keys)[KEY_SIZE] = mem_alloc(SCAN_COUNT * KEY_SIZE);
-    enum queue_result result;
+    memset(view, 0, sizeof(*view));
+    snprintf(view->hash, sizeof(view->hash), "%s", hash);
+    view->state = JOB_UNKNOWN;
+    view->tier = TIER_DEFAULT;
+    view->size_bytes = view->result_bytes = -1;
+}
+
+/* What SCAN_COUNT answers tell of one job. */
+static void view_read(struct queue *queue, const struct store_op *ops, struct job_view *view)
+{
+    bool over_result, over_dead;
     unsigned has = 0;
 
-    *error_r = NULL;
-    memset(view_r, 0, sizeof(*view_r));
-    snprintf(view_r->hash, sizeof(view_r->hash), "%s", hash);
-    view_r->state = JOB_UNKNOWN;
-    view_r->tier = TIER_DEFAULT;
-    view_r->size_bytes = view_r->result_bytes = -1;
-    for (unsigned place = 0; place < SCAN_COUNT; place++)
-        view_look_init(queue, hash, (enum scan_place)place, &ops[place], keys[place]);
-    result = step_read(queue, NULL, ops, SCAN_COUNT, error_r);
     for (unsigned place = 0; place < SCAN_COUNT; place++) {
-        if (result == QUEUE_OK && ops[place].status == STORE_OK) {
-            has |= SCAN_BIT(place);
-            read_place(queue, view_r, (enum scan_place)place, &ops[place]);
-        }
+        if (ops[place].status != STORE_OK)
+            continue;
+        has |= SCAN_BIT(place);
+        read_place(queue, view, (enum scan_place)place, &ops[place]);
     }
-    if (result == QUEUE_OK) {
-        bool over_result = record_todo_over_result(&view_r->todo, ops[SCAN_OUT].etag_r);
-        bool over_dead = record_todo_over_dead(&view_r->todo, ops[SCAN_DEAD].etag_r);
+    over_result = record_todo_over_result(&view->todo, ops[SCAN_OUT].etag_r);
+    over_dead = record_todo_over_dead(&view->todo, ops[SCAN_DEAD].etag_r);
+    view->state = view_state_of(has, over_result, over_dead);
+    if (!view->tier_known && view->has_failed && view->failed.tier_known)
+        view->tier = view->failed.tier;
+}
 
-        view_r->state = view_state_of(has, over_result, over_dead);
-        if (!view_r->tier_known && view_r->has_failed && view_r->failed.tier_known)
-            view_r->tier = view_r->failed.tier;
+enum queue_result view_jobs(struct queue *queue, const char (*hashes)[65], size_t count,
+                            struct job_view *views_r, char **error_r)
+{
+    size_t total = count * SCAN_COUNT;
+    struct store_op *ops = mem_alloc((total + 1) * sizeof(*ops));
+    char(*keys)[KEY_SIZE] = mem_alloc((total + 1) * KEY_SIZE);
+    enum queue_result result;
+
+    *error_r = NULL;
+    for (size_t i = 0; i < total; i++)
+        view_look_init(queue, hashes[i / SCAN_COUNT], (enum scan_place)(i % SCAN_COUNT), &ops[i],
+                       keys[i]);
+    result = step_read(queue, NULL, ops, total, error_r);
+    for (size_t i = 0; i < count; i++) {
+        view_begin(&views_r[i], hashes[i]);
+        if (result == QUEUE_OK)
+            view_read(queue, &ops[i * SCAN_COUNT], &views_r[i]);
     }
-    for (unsigned place = 0; place < SCAN_COUNT; place++)
-        store_op_release(&ops[place]);
+    for (size_t i = 0; i < total; i++)
+        store_op_release(&ops[i]);
     free(keys);
     free(ops);
     return result;
+}
+
+enum queue_result view_job(struct queue *queue, const char *hash, struct job_view *view_r,
+                           char **error_r)
+{
+    char hashes[1][65];
+
+    snprintf(hashes[0], sizeof(hashes[0]), "%s", hash);
+    return view_jobs(queue, (const char(*)[65])hashes, 1, view_r, error_r);
 }
 
 void job_view_release(struct job_view *view)
@@ -214,8 +238,8 @@ bool view_marker_over(const struct store_op *op, const char *etag, bool dead)
 struct listing {
     struct queue *queue;
     struct job_counts *counts; /* counting, or ... */
-    enum job_state wanted;     /* ... listing what is in this state */
-    bool (*each)(void *arg, const char *hash, enum tier tier);
+    unsigned wanted;           /* ... listing what is in one of these states */
+    bool (*each)(void *arg, const struct view_line *line);
     void *arg;
     char **error_r;
 };
@@ -275,6 +299,37 @@ static void count_job(struct job_counts *counts, enum job_state state, enum tier
     }
 }
 
+/* When the object came that puts the job into its state. */
+static int64_t listed_since(const struct scan_job *job, enum job_state state)
+{
+    const struct store_entry *entry = NULL;
+
+    switch (state) {
+    case JOB_DONE:
+        entry = job->at[SCAN_OUT];
+        break;
+    case JOB_DEAD:
+        entry = job->at[SCAN_DEAD];
+        break;
+    case JOB_PROCESSING:
+        entry = job->at[SCAN_LOCK];
+        break;
+    case JOB_FAILED:
+        entry = job->at[SCAN_FAILED];
+        break;
+    case JOB_TODO:
+        for (unsigned place = 0; place <= SCAN_TODO_UNKNOWN && entry == NULL; place++)
+            entry = job->at[place];
+        break;
+    case JOB_RAW:
+        entry = job->at[SCAN_RAW];
+        break;
+    case JOB_UNKNOWN:
+        break;
+    }
+    return entry != NULL ? entry->modified_ms : 0;
+}
+
 static enum queue_result list_job(void *arg, const struct scan_job *job)
 {
     struct listing *listing = arg;
@@ -284,10 +339,13 @@ static enum queue_result list_job(void *arg, const struct scan_job *job)
 
     if (result != QUEUE_OK)
         return result;
-    if (listing->counts != NULL)
+    if (listing->counts != NULL) {
         count_job(listing->counts, state, listed_tier(job));
-    else if (state == listing->wanted && !listing->each(listing->arg, job->hash, listed_tier(job)))
-        return QUEUE_NONE;
+    } else if ((listing->wanted & JOB_STATE_BIT(state)) != 0) {
+        struct view_line line = {job->hash, state, listed_tier(job), listed_since(job, state)};
+        if (!listing->each(listing->arg, &line))
+            return QUEUE_NONE;
+    }
     return QUEUE_OK;
 }
 
@@ -300,16 +358,38 @@ enum queue_result view_counts(struct queue *queue, struct job_counts *counts_r, 
     return scan_jobs(queue, SCAN_ALL & ~SCAN_BIT(SCAN_RAW), list_job, &listing, error_r);
 }
 
+enum queue_result view_select(struct queue *queue, unsigned states,
+                              bool (*each)(void *arg, const struct view_line *line), void *arg,
+                              char **error_r)
+{
+    struct listing listing = {
+        .queue = queue, .wanted = states, .each = each, .arg = arg, .error_r = error_r};
+    bool raw = (states & JOB_STATE_BIT(JOB_RAW)) != 0;
+
+    *error_r = NULL;
+    return scan_jobs(queue, raw ? SCAN_ALL : SCAN_ALL & ~SCAN_BIT(SCAN_RAW), list_job, &listing,
+                     error_r);
+}
+
+struct one_state {
+    bool (*each)(void *arg, const char *hash, enum tier tier);
+    void *arg;
+};
+
+static bool pass_on(void *arg, const struct view_line *line)
+{
+    const struct one_state *one = arg;
+
+    return one->each(one->arg, line->hash, line->tier);
+}
+
 enum queue_result view_list(struct queue *queue, enum job_state state,
                             bool (*each)(void *arg, const char *hash, enum tier tier), void *arg,
                             char **error_r)
 {
-    struct listing listing = {
-        .queue = queue, .wanted = state, .each = each, .arg = arg, .error_r = error_r};
-    unsigned places = state == JOB_RAW ? SCAN_ALL : SCAN_ALL & ~SCAN_BIT(SCAN_RAW);
+    struct one_state one = {each, arg};
 
-    *error_r = NULL;
-    return scan_jobs(queue, places, list_job, &listing, error_r);
+    return view_select(queue, JOB_STATE_BIT(state), pass_on, &one, error_r);
 }
 
 /* ---- names and histories ---- */

@@ -43,6 +43,10 @@ void job_view_release(struct job_view *view);
 /* Everything about one job in one batch (5 markers, lock, failed, dead, result, raw). */
 enum queue_result view_job(struct queue *queue, const char *hash, struct job_view *view_r,
                            char **error_r) MUST_CHECK;
+/* The same of `count` jobs (some dozens: all their requests are sent at once). Unless OK nothing is
+ * to be released. */
+enum queue_result view_jobs(struct queue *queue, const char (*hashes)[65], size_t count,
+                            struct job_view *views_r, char **error_r) MUST_CHECK;
 /* Many at once, only what says the state (for ingest: one batch for `count` hashes). */
 enum queue_result view_states(struct queue *queue, const char (*hashes)[65], size_t count,
                               enum job_state *states_r, char **error_r) MUST_CHECK;
@@ -63,6 +67,18 @@ enum queue_result view_counts(struct queue *queue, struct job_counts *counts_r,
 enum queue_result view_list(struct queue *queue, enum job_state state,
                             bool (*each)(void *arg, const char *hash, enum tier tier), void *arg,
                             char **error_r) MUST_CHECK;
+/* What listings alone tell of a job. */
+struct view_line {
+    const char *hash; /* borrowed */
+    enum job_state state;
+    enum tier tier;   /* of its marker; TIER_DEFAULT: none */
+    int64_t since_ms; /* LastModified of the object that puts it into this state */
+};
+#define JOB_STATE_BIT(state) (1u << (state))
+/* Calls `each` for every job in one of `states` (in hash order) until it returns false. */
+enum queue_result view_select(struct queue *queue, unsigned states,
+                              bool (*each)(void *arg, const struct view_line *line), void *arg,
+                              char **error_r) MUST_CHECK;
 /* 64 digits or a prefix of at least 4, looked up in store/raw (and, for debris, the other folders).
  * OK: hash_r. NONE: no such. *matches_r > 1: ambiguous, *error_r names the candidates. */
 enum queue_result view_resolve(struct queue *queue, const char *text, char hash_r[static 65],

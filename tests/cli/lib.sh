@@ -2,7 +2,12 @@
 # shellcheck shell=sh
 set -u
 export LC_ALL=C.UTF-8
-for name in $(env | sed -n 's/^\(\(BLOBFORGE\|AWS\)_[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+# Beside a real server (on_s3.sh) the environment names it; each test has a prefix of its own there.
+if [ -n "${CLI_TEST_S3-}" ]; then
+    BLOBFORGE_STORE=$BLOBFORGE_STORE/$$/
+else
+    for name in $(env | sed -n 's/^\(\(BLOBFORGE\|AWS\)_[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+fi
 unset NO_COLOR COLUMNS PAGER http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
 bf=$(cd "${top_builddir:-.}" && pwd)/blobforge
 tmp=$(mktemp -d)
@@ -57,3 +62,44 @@ put() {
 }
 
 now_ms() { echo "$(date +%s)000"; }
+
+# For tests that run on either store: the directory store, unless a real server is there.
+either_store() {
+    [ -n "${CLI_TEST_S3-}" ] || BLOBFORGE_STORE="file://$tmp/store"
+    export BLOBFORGE_STORE
+}
+
+# COUNT lines of standard output hold TEXT.
+out_lines() { [ "$(grep -cF -- "$2" "$tmp/out")" = "$1" ] || fail "$last: not $1 lines with: $2"; }
+# How many jobs are in a state.
+count_is() { # STATE COUNT
+    "$bf" list --json >"$tmp/counts" 2>"$tmp/err" || fail "list"
+    python3 -c 'import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+sys.exit(sum(line["count"] for line in lines if line["state"] == sys.argv[2]) != int(sys.argv[3]))' \
+        "$tmp/counts" "$1" "$2" || fail "$last: not $2 jobs are $1"
+}
+
+# A converter by the document's text: "bad" is no document (65), "crash" ends by itself (70), "slow" holds the slot
+# until $tmp/go is there, all else converts. Run with daemon_until_empty.
+make_converter() {
+    cat >"$tmp/converter" <<EOF
+#!/bin/sh
+printf 'pages 4\nstage text\npage 1\n' >&3
+case \$(cat "\$1") in
+*bad*) echo "no document at all" >&2; exit 65 ;;
+*crash*) echo "the converter broke" >&2; exit 70 ;;
+*slow*) echo "slowly"; until [ -e "$tmp/go" ]; do sleep 0.05; done ;;
+esac
+printf '# %s\n\nconverted\n' "\$BLOBFORGE_HASH" >"\$2/content.md"
+printf '{"version": "0.2.9"}' >"\$2/info.json"
+EOF
+    chmod 755 "$tmp/converter"
+    chmod 711 "$tmp"
+    export BLOBFORGE_CONVERTER="$tmp/converter {input} {output}" BLOBFORGE_SANDBOX=l0 BLOBFORGE_MIN_FREE_SPACE=0
+    export BLOBFORGE_RETRY_BASE=1s BLOBFORGE_RETRY_MAX=1s BLOBFORGE_POLL_INTERVAL=1s BLOBFORGE_POLL_MAX=1s
+    if [ "$(id -u)" = 0 ]; then export BLOBFORGE_USER=root BLOBFORGE_GROUP=root; fi
+    daemon=$(dirname "$bf")/blobforged
+}
+# Converts all that waits.
+daemon_until_empty() { expect 0 timeout 120 "$daemon" -n 4 --until-empty; }
