@@ -59,9 +59,9 @@ out_lines 6 "would_retry  done"
 expect 0 "$bf" retry-all --reconvert --converter-before 0.3 --match good2
 out_lines 1 "done -> todo"
 count_is todo 1
-expect 0 "$bf" retry-all --reset
-out_lines 7 "dead -> todo"
-count_is dead 0
+expect 0 "$bf" retry-all --reset --cause document
+out_lines 6 "dead -> todo"
+count_is dead 1
 daemon_until_empty
 count_is dead 7
 count_is "done" 6

@@ -83,8 +83,8 @@ sys.exit(sum(line["count"] for line in lines if line["state"] == sys.argv[2]) !=
 # A converter by the document's text: "bad" is no document (65), "crash" ends by itself (70), "slow" holds the slot
 # until $tmp/go is there, all else converts. Run with daemon_until_empty.
 make_converter() {
-    cat >"$tmp/converter" <<EOF
-#!/bin/sh
+    echo '#!/bin/sh' >"$tmp/converter"
+    cat >>"$tmp/converter" <<EOF
 printf 'pages 4\nstage text\npage 1\n' >&3
 case \$(cat "\$1") in
 *bad*) echo "no document at all" >&2; exit 65 ;;
