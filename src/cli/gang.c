@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/mailbox.h"
-#include "cli/bar.h"
+#include "cli/progress.h"
 
 #define THREADS_MAX 12
 #define WAIT_MS 200 /* how soon Ctrl-C is seen */
@@ -67,11 +67,11 @@ static struct piece *take(struct crowd *crowd)
 static void collect(struct crowd *crowd, struct cli *cli)
 {
     const struct gang *gang = crowd->gang;
-    struct bar bar;
+    struct progress_line line;
     size_t ended = 0;
 
-    bar_begin(&bar, cli, gang->doing);
-    bar.wanted = bar.wanted && gang->doing != NULL;
+    progress_begin(&line, cli, gang->doing);
+    line.shown = line.shown && gang->doing != NULL;
     for (;;) {
         size_t begun = atomic_load(&crowd->next);
         struct piece *piece;
@@ -84,15 +84,15 @@ static void collect(struct crowd *crowd, struct cli *cli)
             break;
         piece = take(crowd);
         if (piece != NULL) {
-            bar_clear(&bar);
+            progress_end(&line);
             if (!gang->done(gang->arg, piece->index, piece->found))
                 atomic_store(&crowd->stop, true);
             free(piece);
             ended++;
         }
-        bar_show(&bar, (int64_t)ended, (int64_t)gang->count);
+        progress_step(&line, (int64_t)ended, (int64_t)gang->count, "jobs");
     }
-    bar_clear(&bar);
+    progress_end(&line);
 }
 
 static enum exitcode start(struct cli *cli, struct queue *queue, struct member *member)

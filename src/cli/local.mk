@@ -8,7 +8,6 @@ noinst_LIBRARIES += libblobforge-cli.a
 libblobforge_cli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/ask.c \
-	src/cli/bar.c src/cli/bar.h \
 	src/cli/cli.h src/cli/cli_private.h \
 	src/cli/catalog.c src/cli/catalog.h \
 	src/cli/cmd.h \

@@ -11,7 +11,7 @@
 #include "base/human.h"
 #include "base/json.h"
 #include "base/quote.h"
-#include "cli/bar.h"
+#include "cli/progress.h"
 #include "cli/fetch.h"
 #include "cli/gang.h"
 #include "cli/result.h"
@@ -163,7 +163,7 @@ struct search {
     struct filter filter;
     struct selection *selection;
     struct manifest *manifest;
-    struct bar bar;
+    struct progress_line line;
     int64_t looked, now_ms;
     /* those whose records are still to be read */
     char (*waiting)[65];
@@ -292,7 +292,7 @@ static bool look_at(void *arg, const struct view_line *line)
 {
     struct search *search = arg;
 
-    bar_show(&search->bar, ++search->looked, -1);
+    progress_step(&search->line, ++search->looked, 0, "jobs");
     if (cli_stopped())
         return false;
     if (search->filter.older_ms > 0 &&
@@ -320,11 +320,11 @@ static enum exitcode choose(struct cli *cli, struct queue *queue, const struct f
     search.waiting = mem_alloc(AT_ONCE * sizeof(*search.waiting));
     search.manifest = manifest_create(queue);
     search.now_ms = store_server_ms(queue->store, queue->clock);
-    bar_begin(&search.bar, cli, "choosing jobs:");
+    progress_begin(&search.line, cli, "choosing jobs");
     result = view_select(queue, filter->states, look_at, &search, &error);
     if (result == QUEUE_OK && search.code == EXITCODE_OK && search.waiting_count > 0)
         (void)settle(&search); /* search.code tells */
-    bar_clear(&search.bar);
+    progress_end(&search.line);
     manifest_destroy(search.manifest);
     free(search.waiting);
     if (result != QUEUE_OK)
