@@ -9,6 +9,7 @@ include tests/base/local.mk
 include tests/s3/local.mk
 include tests/store/local.mk
 include tests/queue/local.mk
+include tests/index/local.mk
 include tests/ingest/local.mk
 include tests/sim/local.mk
 include tests/daemon/local.mk

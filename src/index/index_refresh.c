@@ -283,7 +283,7 @@ static bool read_known(struct writer *writer)
     /* A blob that ends is less than one that goes on: behind the last hash is the next digit, and
      * behind all of them 33 bytes of 255. */
     memset(last, 0xff, sizeof(last));
-    if (first[0] < 0xff)
+    if (writer->part != PART_V1 && first[0] < 0xff)
         last[0] = (unsigned char)(first[0] + 1);
     if (rows == NULL) {
         writer->refresh->code = sqlite3_errcode(writer->refresh->index->db.db);
