@@ -75,7 +75,7 @@ static struct index *open_fresh(void)
 
 struct found {
     size_t count;
-    char hashes[300][65];
+    char hashes[800][65];
     char *last_path;
 };
 
@@ -83,7 +83,7 @@ static bool collect(void *arg, const struct manifest_entry *entry)
 {
     struct found *found = arg;
 
-    ck_assert_uint_lt(found->count, 300);
+    ck_assert_uint_lt(found->count, 800);
     memcpy(found->hashes[found->count++], entry->hash, 65);
     free(found->last_path);
     found->last_path = entry->path_count > 0 ? mem_strdup(entry->paths[0]) : NULL;
@@ -553,10 +553,10 @@ START_TEST(damage_in_the_midst_of_a_question)
     struct index *index;
     char *path, *error = NULL;
 
-    for (unsigned i = 0; i < 256; i++) {
+    for (unsigned i = 0; i < 768; i++) { /* more than a page of them */
         char text[64];
         snprintf(text, sizeof(text), "a rather long name of a folder/some file %u.pdf", i);
-        note(&queue, i, 1, text, NULL, 0);
+        note(&queue, i, i / 256, text, NULL, 0);
     }
     index = open_fresh();
     index_close(index);
@@ -564,8 +564,8 @@ START_TEST(damage_in_the_midst_of_a_question)
     midway.path = path;
     index = open_fresh();
     ck_assert_int_eq(index_each(index, &queue, damage_midway, &midway, &error), QUEUE_OK);
-    ck_assert_uint_eq(midway.told, 256); /* each once */
-    ck_assert_uint_eq(matches(index, "some", false), 256);
+    ck_assert_uint_eq(midway.told, 768); /* each once */
+    ck_assert_uint_eq(matches(index, "some", false), 768);
     index_close(index);
     free(path);
 }
