@@ -13,4 +13,5 @@ libblobforge_a_SOURCES += \
 	src/base/mailbox.c src/base/mailbox.h \
 	src/base/quote.c src/base/quote.h \
 	src/base/rng.c src/base/rng.h \
-	src/base/settings.c src/base/settings.def src/base/settings.h
+	src/base/settings.c src/base/settings.def src/base/settings.h \
+	src/base/unix_socket.c src/base/unix_socket.h

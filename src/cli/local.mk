@@ -14,6 +14,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_cancel.c \
 	src/cli/cmd_clear_dead.c \
 	src/cli/cmd_convert.c \
+	src/cli/cmd_ctl.c \
 	src/cli/cmd_doctor.c \
 	src/cli/cmd_download.c \
 	src/cli/cmd_ingest.c \

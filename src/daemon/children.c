@@ -139,35 +139,37 @@ static bool kill_listed(bool (*is_ours)(void *arg, pid_t pid), void *arg, int *c
     return known;
 }
 
-/* Parent of a process by /proc/PID/stat; its name in brackets may hold anything. 0: gone. */
-static pid_t parent_of(const char *pid)
+/* The name in brackets may hold anything. */
+bool children_parent_of(const char *pid, pid_t *parent_r)
 {
     char path[64], line[512];
     const char *end;
     int parent = 0;
+    bool known = false;
     FILE *file;
 
     snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
     file = fopen(path, "re");
     if (file == NULL)
-        return 0;
-    if (fgets(line, sizeof(line), file) != NULL && (end = strrchr(line, ')')) != NULL &&
-        sscanf(end, ") %*c %d", &parent) != 1)
-        parent = 0;
+        return false;
+    if (fgets(line, sizeof(line), file) != NULL && (end = strrchr(line, ')')) != NULL)
+        known = sscanf(end, ") %*c %d", &parent) == 1;
     fclose(file);
-    return parent;
+    *parent_r = parent;
+    return known;
 }
 
 static void kill_searched(bool (*is_ours)(void *arg, pid_t pid), void *arg, int *count_r)
 {
     DIR *proc = opendir("/proc");
-    pid_t self = getpid();
+    pid_t self = getpid(), parent;
     struct dirent *entry;
 
     if (proc == NULL)
         return;
     while ((entry = readdir(proc)) != NULL)
-        if (isdigit((unsigned char)entry->d_name[0]) && parent_of(entry->d_name) == self)
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            children_parent_of(entry->d_name, &parent) && parent == self)
             *count_r += kill_unless_ours((pid_t)atol(entry->d_name), is_ours, arg);
     closedir(proc);
 }

@@ -25,4 +25,8 @@ pid_t children_spawn_worker(int sock, int stderr_fd) MUST_CHECK;
  * reaped by the caller, whose next call then finds their children. */
 int children_kill_orphans(bool (*is_ours)(void *arg, pid_t pid), void *arg) MUST_CHECK;
 
+/* Parent of a process, `pid` in digits, by /proc; 0 when it lies outside of our pid namespace.
+ * false: gone, or hidden from us. */
+bool children_parent_of(const char *pid, pid_t *parent_r) MUST_CHECK;
+
 #endif

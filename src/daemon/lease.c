@@ -156,6 +156,25 @@ void lease_finish(struct lease *lease, int status, char *text)
     lease_wake_all(lease);
 }
 
+void lease_send_figures(struct lease *lease)
+{
+    struct post *post = post_create(POST_FIGURES);
+    struct figures *figures = mem_alloc(sizeof(*figures));
+
+    figures->counters = lease->counters;
+    if (lease->store != NULL)
+        figures->meter = *store_meter(lease->store);
+    figures->leases = mem_resize(NULL, lease->slot_count + 1, sizeof(*figures->leases));
+    for (size_t i = 0; i < lease->slot_count; i++) {
+        const struct lease_slot *slot = lease->slots[i];
+        if (slot != NULL && slot->held)
+            figures->leases[figures->lease_count++] =
+                (struct figures_lease){slot->number, slot->claim.renewed_boot_ms};
+    }
+    post->figures = figures;
+    post_send(lease->options->to_main, post);
+}
+
 /* ---- mail ---- */
 
 static struct lease_slot *slot_of_post(const struct lease *lease, const struct post *post)
@@ -222,8 +241,17 @@ static void on_post(struct lease *lease, struct post *post)
             }
         }
         break;
+    case POST_STOP_JOB:
+        if (slot != NULL && slot->busy && slot->seq == post->seq) {
+            slot->stop = true;
+            lease_wake(&slot->sleeper);
+        }
+        break;
     case POST_PACE:
         on_pace(lease, &post->pace);
+        break;
+    case POST_ASK:
+        lease_send_figures(lease);
         break;
     case POST_END:
     case POST_OPENED:
@@ -232,6 +260,7 @@ static void on_post(struct lease *lease, struct post *post)
     case POST_KILL:
     case POST_ATTEMPT_OVER:
     case POST_SLOT_RETIRED:
+    case POST_FIGURES:
     case POST_STATE:
     case POST_ENDED:
         break; /* not for us */
@@ -346,13 +375,15 @@ static void run_loop(struct lease *lease)
 static void write_meter(const struct lease *lease)
 {
     const struct store_meter *meter = store_meter(lease->store);
+    const uint64_t *ends = lease->counters.ends;
 
     log_event(
-        LOG_INFO, "stop", LOG_I("completed", lease->counters.completed),
-        LOG_I("failed", lease->counters.failed), LOG_I("lost", lease->counters.lost),
-        LOG_I("given_back", lease->counters.given_back), LOG_I("get", meter->requests[STORE_GET]),
-        LOG_I("head", meter->requests[STORE_HEAD]), LOG_I("put", meter->requests[STORE_PUT]),
-        LOG_I("delete", meter->requests[STORE_DELETE]), LOG_I("list", meter->requests[STORE_LIST]));
+        LOG_INFO, "stop", LOG_I("completed", ends[ATTEMPT_END_DONE]),
+        LOG_I("failed", ends[ATTEMPT_END_FAILED] + ends[ATTEMPT_END_BURIED]),
+        LOG_I("lost", ends[ATTEMPT_END_LOST]), LOG_I("given_back", ends[ATTEMPT_END_GIVEN_BACK]),
+        LOG_I("get", meter->requests[STORE_GET]), LOG_I("head", meter->requests[STORE_HEAD]),
+        LOG_I("put", meter->requests[STORE_PUT]), LOG_I("delete", meter->requests[STORE_DELETE]),
+        LOG_I("list", meter->requests[STORE_LIST]));
 }
 
 static void *lease_thread(void *arg)

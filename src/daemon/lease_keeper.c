@@ -24,6 +24,7 @@
 static void fill_metrics(const struct lease *lease, struct json_object *metrics)
 {
     const struct lease_counters *done = &lease->counters;
+    uint64_t completed = done->ends[ATTEMPT_END_DONE];
     double session = (double)(clock_boot_ms(lease->clock) - lease->began_boot_ms) / 1000;
     double busy = (double)done->completed_ms / 1000;
     char text[HUMAN_SIZE], began[CLOCK_ISO_SIZE];
@@ -31,19 +32,20 @@ static void fill_metrics(const struct lease *lease, struct json_object *metrics)
     clock_format_iso(lease->began_ms, began);
     json_set_text(metrics, "session_start", began);
     json_set_double(metrics, "session_duration_seconds", session);
-    json_set_int(metrics, "jobs_completed", (int64_t)done->completed);
-    json_set_int(metrics, "jobs_failed", (int64_t)done->failed);
+    json_set_int(metrics, "jobs_completed", (int64_t)completed);
+    json_set_int(metrics, "jobs_failed",
+                 (int64_t)(done->ends[ATTEMPT_END_FAILED] + done->ends[ATTEMPT_END_BURIED]));
     json_set_int(metrics, "bytes_processed", done->completed_bytes);
     json_set_text(metrics, "bytes_processed_formatted",
                   human_show_size(done->completed_bytes, text));
     json_set_double(metrics, "total_processing_time", busy);
-    if (done->completed > 0) {
-        json_set_double(metrics, "avg_processing_time", busy / (double)done->completed);
+    if (completed > 0) {
+        json_set_double(metrics, "avg_processing_time", busy / (double)completed);
         json_set_text(metrics, "avg_processing_time_formatted",
-                      human_show_duration(done->completed_ms / (int64_t)done->completed, text));
+                      human_show_duration(done->completed_ms / (int64_t)completed, text));
     }
     if (session > 0)
-        json_set_double(metrics, "jobs_per_hour", (double)done->completed * 3600 / session);
+        json_set_double(metrics, "jobs_per_hour", (double)completed * 3600 / session);
 }
 
 static void set_measured(struct json_object *object, const char *name, double value)

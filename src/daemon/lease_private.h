@@ -40,13 +40,8 @@ struct lease_slot {
     bool killed;                        /* KILLED came */
     struct record_attempt *killed_record;
     bool unanswered;
-    unsigned givebacks; /* in a row */
-};
-
-struct lease_counters {
-    uint64_t completed, failed, buried, lost, given_back, cancelled;
-    int64_t completed_ms;    /* time that the completed attempts took, together */
-    int64_t completed_bytes; /* of their documents */
+    unsigned givebacks;      /* in a row */
+    int64_t renewed_boot_ms; /* as last seen: a new one makes a gap for the figures */
 };
 
 /* What the queue's steps wait by: a fiber that sleeps is set aside, so that one job's pause never
@@ -117,6 +112,8 @@ void lease_store_fine(struct lease *lease);
 void lease_finish(struct lease *lease, int status, char *text);
 
 void lease_slot_start(struct lease *lease, int64_t number);
+/* Answers ASK. */
+void lease_send_figures(struct lease *lease);
 size_t lease_held(const struct lease *lease);
 void lease_slot_post(struct lease_slot *slot, struct post *post); /* takes ownership */
 void lease_slot_free(struct lease_slot *slot);

@@ -71,6 +71,17 @@ static struct post *slot_post(const struct lease_slot *slot, enum post_type type
     return post;
 }
 
+/* A renewal went well since we last looked? */
+static void note_renewal(struct lease_slot *slot)
+{
+    int64_t renewed = slot->claim.renewed_boot_ms;
+
+    if (renewed != slot->renewed_boot_ms && slot->renewed_boot_ms != 0)
+        histogram_add(&slot->lease->counters.renewal_gap_seconds,
+                      (double)(renewed - slot->renewed_boot_ms) / 1000.0);
+    slot->renewed_boot_ms = renewed;
+}
+
 static void host_start(struct attempt_host *host, const struct claim *claim,
                        const struct store_grant *grant)
 {
@@ -95,6 +106,7 @@ static void host_wait(struct attempt_host *host, int64_t until_boot_ms,
     struct post *post;
 
     memset(event_r, 0, sizeof(*event_r));
+    note_renewal(slot);
     for (;;) {
         if (slot->stop) {
             slot->stop = false;
@@ -353,41 +365,21 @@ static void write_end(const struct lease_slot *slot, const struct attempt_report
                                : report->error));
 }
 
-static void count_done(struct lease_counters *counters, const struct claim *claim, int64_t took_ms)
+static void count_end(struct lease_counters *counters, const struct attempt_report *report,
+                      const struct claim *claim, int64_t took_ms)
 {
     int64_t bytes = 0;
 
-    counters->completed++;
+    counters->ends[report->end]++;
+    histogram_add(&counters->job_seconds, (double)took_ms / 1000.0);
+    if (report->end != ATTEMPT_END_DONE) {
+        counters->causes[report->cause]++;
+        return;
+    }
     counters->completed_ms += took_ms;
     if (claim->progress != NULL && json_get_int(claim->progress, "file_size_bytes", &bytes) &&
         bytes > 0)
         counters->completed_bytes += bytes;
-}
-
-static void count_end(struct lease_counters *counters, enum attempt_end end,
-                      const struct claim *claim, int64_t took_ms)
-{
-    switch (end) {
-    case ATTEMPT_END_DONE:
-        count_done(counters, claim, took_ms);
-        return;
-    case ATTEMPT_END_FAILED:
-        counters->failed++;
-        return;
-    case ATTEMPT_END_BURIED:
-        counters->failed++;
-        counters->buried++;
-        return;
-    case ATTEMPT_END_GIVEN_BACK:
-        counters->given_back++;
-        return;
-    case ATTEMPT_END_CANCELLED:
-        counters->cancelled++;
-        return;
-    case ATTEMPT_END_LOST:
-        counters->lost++;
-        return;
-    }
 }
 
 /* What is given back may be claimed again at once, by us too: not in a busy loop. */
@@ -424,11 +416,13 @@ static void run(struct lease_slot *slot)
     int64_t began = clock_boot_ms(lease->clock);
     struct post *over;
 
+    slot->renewed_boot_ms = slot->claim.renewed_boot_ms;
     log_event(LOG_INFO, "claim", LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
               LOG_I("attempt", slot->claim.attempt), LOG_CLAIM(slot->claim.id));
     attempt_run(&slot->queue, &slot->claim, &slot->host, &report);
     write_end(slot, &report, began);
-    count_end(&lease->counters, report.end, &slot->claim, clock_boot_ms(lease->clock) - began);
+    note_renewal(slot);
+    count_end(&lease->counters, &report, &slot->claim, clock_boot_ms(lease->clock) - began);
     if (slot->started) { /* else the worker is still ours to use */
         over = slot_post(slot, POST_ATTEMPT_OVER);
         over->end = report.end;

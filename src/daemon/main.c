@@ -23,6 +23,7 @@
 #include "daemon/instance.h"
 #include "daemon/master.h"
 #include "daemon/pid1.h"
+#include "daemon/window.h"
 #include "daemon/worker.h"
 #include "queue/identity.h"
 #include "queue/keys.h"
@@ -179,6 +180,8 @@ static void print_help(void)
 static bool check_settings(const struct settings *settings, char **error_r)
 {
     struct command command;
+    struct window window;
+    const char *wrong;
     struct keys keys;
     enum command_result parsed =
         command_parse(settings_text(settings, SETTING_CONVERTER), &command);
@@ -189,6 +192,12 @@ static bool check_settings(const struct settings *settings, char **error_r)
     if (parsed != COMMAND_OK) {
         *error_r =
             mem_printf("converter: %s; see blobforge-converter(7)", command_result_text(parsed));
+        return false;
+    }
+    wrong = window_parse(settings_text(settings, SETTING_RUN_WINDOW), &window);
+    if (wrong != NULL) {
+        *error_r =
+            mem_printf("run_window: '%s' %s", settings_text(settings, SETTING_RUN_WINDOW), wrong);
         return false;
     }
     prefix = store_settings_prefix(settings, error_r);

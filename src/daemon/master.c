@@ -26,6 +26,7 @@
 
 #include "config.h"
 
+#define FIXED_FDS 3          /* signals, mail, control; workers follow */
 #define SWEEP_MS 5           /* between looks at orphans that are being killed */
 #define JANITOR_END_MS 10000 /* a janitor in the middle of a request is not waited for longer */
 #define OPENING_END_MS 1000  /* nothing is held while the store is being opened */
@@ -33,13 +34,13 @@
 
 /* ---- words to the threads ---- */
 
-static void tell_mode(struct master *master)
+void master_tell_mode(struct master *master)
 {
     struct post *post = post_create(POST_MODE);
 
     if (master->stage >= STAGE_DRAINING)
         post->mode = CLAIM_DRAINING;
-    else if (master->paused || master->breaker.state == BREAKER_OPEN)
+    else if (master->paused || master->window_closed || master->breaker.state == BREAKER_OPEN)
         post->mode = CLAIM_PAUSED;
     else
         post->mode = CLAIM_ON;
@@ -66,7 +67,7 @@ static void note_end(struct master *master, int status, const char *text)
 
 /* ---- stages ---- */
 
-static void drain(struct master *master, const char *why)
+void master_drain(struct master *master, const char *why)
 {
     int64_t timeout = settings_number(master->settings, SETTING_DRAIN_TIMEOUT);
 
@@ -77,7 +78,7 @@ static void drain(struct master *master, const char *why)
     master->stage = STAGE_DRAINING;
     master->drain_until_boot_ms = clock_boot_ms(master->clock) + timeout;
     master->quit_until_boot_ms = clock_boot_ms(master->clock) + OPENING_END_MS;
-    tell_mode(master);
+    master_tell_mode(master);
 }
 
 static void quit(struct master *master, const char *why)
@@ -87,7 +88,7 @@ static void quit(struct master *master, const char *why)
     log_event(LOG_INFO, "stop", LOG_I("jobs", slots_busy(&master->slots)), LOG_S("msg", why));
     master->stage = STAGE_QUITTING;
     master->quit_until_boot_ms = clock_boot_ms(master->clock) + QUIT_MS;
-    tell_mode(master);
+    master_tell_mode(master);
     tell_stop(master); /* before the deaths: so that they are ours, not the converter's */
     slots_kill_jobs(&master->slots);
 }
@@ -100,6 +101,27 @@ static void end(struct master *master)
     if (master->janitor_runs && !master->janitor_told)
         post_send(master->to_janitor, post_create(POST_END));
     master->janitor_told = true;
+}
+
+void master_pause(struct master *master, const char *who)
+{
+    if (master->paused)
+        return;
+    master->paused = true;
+    master->paused_by = who;
+    log_event(LOG_INFO, "pause", LOG_S("by", who),
+              LOG_S("msg", "no more claims; `blobforge ctl resume` goes on"));
+    master_tell_mode(master);
+}
+
+void master_resume(struct master *master, const char *who)
+{
+    if (master->paused)
+        log_event(LOG_INFO, "resume", LOG_S("by", who));
+    master->paused = false;
+    if (master->breaker.state == BREAKER_OPEN)
+        master->breaker.until_boot_ms = clock_boot_ms(master->clock);
+    master_tell_mode(master);
 }
 
 /* ---- signals ---- */
@@ -155,23 +177,18 @@ static void act_on_signals(struct master *master)
     if (wishes.interrupt && master->interrupted_once)
         quit(master, "second INT");
     else if (wishes.interrupt)
-        drain(master, "INT");
+        master_drain(master, "INT");
     master->interrupted_once = master->interrupted_once || wishes.interrupt;
     if (wishes.term)
-        drain(master, "TERM");
+        master_drain(master, "TERM");
     if (wishes.reload)
-        master_reload(master);
+        (void)master_reload(master, NULL);
     if (wishes.reopen && !log_reopen())
         log_event(LOG_ERROR, "reload", LOG_S("msg", "log file cannot be reopened: the old stays"));
     if (wishes.slots != 0 && master->stage < STAGE_DRAINING)
         master_set_slots(master, (int64_t)master->slots.wanted + wishes.slots);
-    if (wishes.pause && !master->paused) {
-        master->paused = true;
-        log_event(LOG_INFO, "pause",
-                  LOG_S("msg", "WINCH: no more claims; TERM ends, the control "
-                               "socket resumes"));
-        tell_mode(master);
-    }
+    if (wishes.pause)
+        master_pause(master, "WINCH");
 }
 
 /* ---- children ---- */
@@ -197,24 +214,24 @@ static void act_on_breaker(struct master *master)
         slots->breaker_opened = false;
         log_event(LOG_ERROR, "breaker_open", LOG_MS("seconds", master->breaker.rest_ms),
                   LOG_S("msg", slots->breaker_why));
-        tell_mode(master);
+        master_tell_mode(master);
         if (master->options->until_empty && master->stage < STAGE_DRAINING) {
             char *text = mem_printf("nothing can be converted: %s; see converter and `blobforge "
                                     "convert`",
                                     slots->breaker_why);
             note_end(master, EXITCODE_CONFIG, text);
             free(text);
-            drain(master, "breaker open");
+            master_drain(master, "breaker open");
         }
     }
     if (slots->breaker_closed) {
         slots->breaker_closed = false;
         log_event(LOG_INFO, "breaker_closed");
-        tell_mode(master);
+        master_tell_mode(master);
     }
     if (breaker_due(&master->breaker, now)) {
         log_event(LOG_INFO, "resume", LOG_S("msg", "breaker: trying again"));
-        tell_mode(master);
+        master_tell_mode(master);
     }
 }
 
@@ -301,7 +318,15 @@ static void on_post(struct master *master, struct post *post)
         slots_on_retired(&master->slots, post);
         break;
     case POST_STATE:
-        break; /* for the status, which comes with the control socket */
+        master->hold = post->hold;
+        free(master->hold_text);
+        master->hold_text = post->text;
+        post->text = NULL;
+        break;
+    case POST_FIGURES:
+        master_on_figures(master, post->figures);
+        post->figures = NULL;
+        break;
     case POST_ENDED:
         on_ended(master, post);
         break;
@@ -311,7 +336,9 @@ static void on_post(struct master *master, struct post *post)
     case POST_KILLED:
     case POST_MODE:
     case POST_STOP_JOBS:
+    case POST_STOP_JOB:
     case POST_PACE:
+    case POST_ASK:
     case POST_END:
         break; /* not for us */
     }
@@ -333,6 +360,9 @@ static void check_deadlines(struct master *master)
     int64_t now = clock_boot_ms(master->clock);
 
     slots_check_deadlines(&master->slots);
+    master_window_check(master);
+    if (master->asked && now >= master->asked_until_boot_ms)
+        master_on_figures(master, NULL);
     if (master->stage == STAGE_DRAINING && !master->stop_sent &&
         now >= master->drain_until_boot_ms) {
         log_event(LOG_WARNING, "drain", LOG_I("jobs", slots_busy(&master->slots)),
@@ -350,7 +380,8 @@ static bool act(struct master *master, const struct pollfd *pfds, const int64_t 
     note_signals(master);
     act_on_signals(master);
     reap(master);
-    for (size_t i = 2; i < count; i++) {
+    control_act(master->control);
+    for (size_t i = FIXED_FDS; i < count; i++) {
         struct slot *slot;
         if (pfds[i].revents == 0 || (size_t)owners[i] >= master->slots.count)
             continue;
@@ -386,6 +417,12 @@ static int64_t next_due(const struct master *master)
         due = master->end_until_boot_ms;
     if (master->breaker.state == BREAKER_OPEN && master->breaker.until_boot_ms < due)
         due = master->breaker.until_boot_ms;
+    if (master->window_look_boot_ms < due)
+        due = master->window_look_boot_ms;
+    if (master->asked && master->asked_until_boot_ms < due)
+        due = master->asked_until_boot_ms;
+    if (control_next_due(master->control) < due)
+        due = control_next_due(master->control);
     return due;
 }
 
@@ -431,10 +468,11 @@ static void loop(struct master *master)
         size_t count = 0;
         int64_t wait_ms = next_due(master) - clock_boot_ms(master->clock);
 
-        pfds = mem_resize(pfds, master->slots.count + 2, sizeof(*pfds));
-        owners = mem_resize(owners, master->slots.count + 2, sizeof(*owners));
+        pfds = mem_resize(pfds, master->slots.count + FIXED_FDS, sizeof(*pfds));
+        owners = mem_resize(owners, master->slots.count + FIXED_FDS, sizeof(*owners));
         pfds[count++] = (struct pollfd){.fd = master->signal_fd, .events = POLLIN};
         pfds[count++] = (struct pollfd){.fd = mailbox_fd(master->inbox), .events = POLLIN};
+        pfds[count++] = (struct pollfd){.fd = control_fd(master->control), .events = POLLIN};
         for (size_t i = 0; i < master->slots.count; i++) {
             if (master->slots.all[i]->sock < 0)
                 continue;
@@ -468,6 +506,7 @@ int master_run(const struct master_options *options, struct master_end *end_r)
 
     memset(end_r, 0, sizeof(*end_r));
     master.slots.settings = options->settings;
+    master.started_boot_ms = clock_boot_ms(master.clock);
     master.slots.worker_id = options->worker_id;
     master.slots.breaker = &master.breaker;
     master.breaker.in_a_row = options->until_empty; /* it is to end, not to wait for a remedy */
@@ -491,6 +530,7 @@ int master_run(const struct master_options *options, struct master_end *end_r)
         }
         log_event(LOG_INFO, "stop", LOG_I("status", status));
     }
+    control_close(master.control);
     end_r->orderly = master.orderly;
     end_r->threads_left = master.lease_runs || master.janitor_runs;
     if (end_r->threads_left)
@@ -499,6 +539,8 @@ int master_run(const struct master_options *options, struct master_end *end_r)
     store_close(master.lease_store);
     store_close(master.janitor_store);
     free(master.prefix);
+    free(master.hold_text);
+    figures_destroy(master.figures);
     mailbox_destroy(master.inbox);
     mailbox_destroy(master.to_lease);
     mailbox_destroy(master.to_janitor);

@@ -134,6 +134,9 @@ int master_open(struct master *master, char **text_r)
         *text_r = mem_printf("cannot set up signals or child reaping: %s", strerror(errno));
         return EXITCODE_OSERR;
     }
+    status = control_open(master->settings, master_on_control, master, &master->control, text_r);
+    if (status != 0)
+        return status;
     master->inbox = mailbox_create();
     master->to_lease = mailbox_create();
     master->to_janitor = mailbox_create();
@@ -144,6 +147,7 @@ int master_open(struct master *master, char **text_r)
         return status;
     master_sweep_folders(master);
     slots_resize(&master->slots, (size_t)settings_number(master->settings, SETTING_SLOTS));
+    master_window_load(master);
     if (!start_lease(master)) {
         *text_r = mem_printf("cannot start a thread: %s", strerror(errno));
         return EXITCODE_OSERR;

@@ -6,10 +6,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "daemon/control.h"
+#include "daemon/figures.h"
 #include "daemon/lease.h"
 #include "daemon/master.h"
 #include "daemon/patrol.h"
 #include "daemon/slot.h"
+#include "daemon/window.h"
 
 enum stage {
     STAGE_OPENING,
@@ -17,6 +20,17 @@ enum stage {
     STAGE_DRAINING,
     STAGE_QUITTING,
     STAGE_ENDING
+};
+
+/* What the status calls it; the first that holds counts. */
+enum master_state {
+    MASTER_DRAINING,
+    MASTER_PAUSED,
+    MASTER_OUTSIDE_WINDOW,
+    MASTER_BREAKER_OPEN,
+    MASTER_WAITING_FOR_STORE,
+    MASTER_DISK_LOW,
+    MASTER_RUNNING
 };
 
 /* What signals asked for: noted, then acted upon. */
@@ -37,6 +51,18 @@ struct master {
     enum stage stage;
     bool opened; /* the store is fit; before that nothing is held */
     bool paused, stop_sent, interrupted_once, janitor_told;
+    const char *paused_by; /* for the status; static */
+    int64_t started_boot_ms;
+    struct window window; /* run_window */
+    bool window_closed;
+    int64_t window_look_boot_ms; /* when the clock is looked at again */
+    char window_text[128];       /* closed: until when */
+    enum hold hold;              /* the lease thread's word */
+    char *hold_text;
+    struct control *control;
+    struct figures *figures;     /* the last that came; NULL: none yet */
+    bool asked, answering;       /* ASK is out; waiting peers are being answered */
+    int64_t asked_until_boot_ms; /* then they are answered with what is known */
     int64_t drain_until_boot_ms, quit_until_boot_ms, end_until_boot_ms;
 
     struct store *lease_store, *janitor_store; /* until their threads have them */
@@ -59,8 +85,40 @@ int master_open(struct master *master, char **text_r) MUST_CHECK;
 /* Work folders of workers that were killed, this run's or an earlier one's, and what still runs in
  * them. */
 void master_sweep_folders(const struct master *master);
-/* SIGHUP: the new configuration whole, or the old one. */
-void master_reload(struct master *master);
+/* SIGHUP: the new configuration whole, or the old one: false with *error_r (may be NULL), a line
+ * per fault. */
+bool master_reload(struct master *master, char **error_r);
+void master_drain(struct master *master, const char *why);
+/* `who` is static. */
+void master_pause(struct master *master, const char *who);
+/* Also lets an open breaker try again at once. */
+void master_resume(struct master *master, const char *who);
+
+void master_tell_mode(struct master *master);
+
+/* ---- master_window.c ---- */
+
+/* At start and after a reload. */
+void master_window_load(struct master *master);
+/* Looks at the clock, when that is due. */
+void master_window_check(struct master *master);
+
+/* ---- master_control.c ---- */
+
+enum master_state master_state(const struct master *master, const char **reason_r);
+const char *master_state_name(enum master_state state);
+/* The control socket's handler; arg is the master. */
+struct json_object *master_on_control(void *arg, const struct control_request *request,
+                                      char **error_r);
+/* FIGURES came (ownership passes), or NULL: they are not waited for any longer. */
+void master_on_figures(struct master *master, struct figures *figures);
+/* Bytes of a line of /proc/self/status ("RssAnon", "VmRSS"); -1: there is none. */
+int64_t master_memory(const char *name);
+
+/* ---- metrics.c ---- */
+
+/* All of it in the text format of Prometheus. */
+void metrics_write(const struct master *master, struct buf *out);
 void master_set_slots(struct master *master, int64_t wanted);
 
 #endif

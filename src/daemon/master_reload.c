@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "daemon/master_private.h"
 
@@ -62,6 +63,7 @@ static void apply_settings(struct master *master, struct settings *fresh)
     atomic_store(&master->janitor_interval_ms, settings_number(fresh, SETTING_JANITOR_INTERVAL));
     master_set_slots(master, settings_number(fresh, SETTING_SLOTS));
     tell_pace(master);
+    master_window_load(master);
 }
 
 /* Settings that need a restart keep their old values in the new set, so that whoever reads them
@@ -113,11 +115,13 @@ static void say_refused(char *error)
     }
 }
 
-void master_reload(struct master *master)
+bool master_reload(struct master *master, char **error_r)
 {
     char *error = NULL;
     struct settings *fresh = master->options->reload(master->options->reload_arg, &error);
 
+    if (error_r != NULL)
+        *error_r = NULL;
     if (fresh != NULL) {
         say_changes(master->settings, fresh);
         if (!keep_fixed(master->settings, fresh, &error)) {
@@ -126,10 +130,13 @@ void master_reload(struct master *master)
         }
     }
     if (fresh == NULL) {
+        if (error_r != NULL)
+            *error_r = mem_strdup(error == NULL ? "cannot be read" : error);
         say_refused(error);
         free(error);
-        return;
+        return false;
     }
     apply_settings(master, fresh);
     log_event(LOG_INFO, "reload", LOG_S("msg", "configuration is in force"));
+    return true;
 }

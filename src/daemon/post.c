@@ -27,6 +27,7 @@ void post_release(struct post *post)
     }
     store_grant_release(&post->grant);
     free(post->text);
+    figures_destroy(post->figures);
     free(post);
 }
 

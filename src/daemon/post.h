@@ -7,6 +7,7 @@
 #define BF_DAEMON_POST_H
 
 #include "base/mailbox.h"
+#include "daemon/figures.h"
 #include "queue/attempt.h"
 #include "queue/queue.h"
 
@@ -18,7 +19,9 @@ enum post_type {
     POST_KILLED,      /* slot, seq, event.record: answer to KILL */
     POST_MODE,        /* mode: may jobs be claimed */
     POST_STOP_JOBS,   /* give back all that run */
+    POST_STOP_JOB,    /* slot, seq: give this one back */
     POST_PACE,        /* pace: after a reload */
+    POST_ASK,         /* FIGURES are wanted */
     /* main -> janitor */
     POST_END,
     /* lease -> main */
@@ -28,6 +31,7 @@ enum post_type {
     POST_KILL,         /* slot, seq: kill and answer KILLED */
     POST_ATTEMPT_OVER, /* slot, seq, end: the slot is free; nothing of the attempt runs */
     POST_SLOT_RETIRED, /* slot */
+    POST_FIGURES,      /* figures: the answer to ASK */
     POST_STATE,        /* hold, text: why nothing is claimed, for the status */
     /* lease and janitor -> main */
     POST_ENDED /* status, text: the thread has ended */
@@ -69,7 +73,8 @@ struct post {
     enum cause cause;
     enum hold hold;
     int status;
-    char *text; /* owned */
+    char *text;              /* owned */
+    struct figures *figures; /* owned */
 };
 
 struct post *post_create(enum post_type type) MUST_CHECK;

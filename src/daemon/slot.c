@@ -413,6 +413,11 @@ void slots_kill_jobs(struct slots *slots)
             slot_kill(slots, slots->all[i], SLOT_KILLED_QUIT);
 }
 
+void slots_kill_idle(struct slots *slots, struct slot *slot)
+{
+    slot_kill(slots, slot, SLOT_KILLED_QUIT);
+}
+
 void slots_end(struct slots *slots, bool at_once)
 {
     slots->spawning = false;

@@ -95,6 +95,7 @@ struct slots {
     bool breaker_opened, breaker_closed; /* noted for the master: clear first, act then */
     char breaker_why[256];
     uint64_t killed;
+    uint64_t limit_kills[RUN_LIMIT_PROCESSES + 1]; /* attempts that a limit ended */
 };
 
 void slots_resize(struct slots *slots, size_t wanted);
@@ -121,6 +122,8 @@ void slots_on_retired(struct slots *slots, const struct post *post);
 
 /* Kills every job at once (QUIT). */
 void slots_kill_jobs(struct slots *slots);
+/* Kills a worker that has no job; another takes its place. */
+void slots_kill_idle(struct slots *slots, struct slot *slot);
 /* Ends all workers: idle ones by end of file, after `at_once` all by SIGKILL. */
 void slots_end(struct slots *slots, bool at_once);
 bool slots_all_gone(const struct slots *slots) MUST_CHECK;

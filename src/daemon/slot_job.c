@@ -85,9 +85,17 @@ static struct record_attempt *job_record(const struct slots *slots, const struct
     return record;
 }
 
+/* For the metrics. */
+static void count_limit(struct slots *slots, const struct record_attempt *record)
+{
+    for (size_t i = RUN_LIMIT_NONE + 1; record->limit != NULL && i <= RUN_LIMIT_PROCESSES; i++)
+        slots->limit_kills[i] += strcmp(record->limit, run_limit_name((enum run_limit)i)) == 0;
+}
+
 static void tell_ended(struct slots *slots, struct slot *slot, enum attempt_blame blame,
                        struct record_attempt *record)
 {
+    count_limit(slots, record);
     struct post *post = job_post(slot, POST_EVENT);
 
     post->event.kind = ATTEMPT_EVENT_ENDED;

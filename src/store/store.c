@@ -168,6 +168,7 @@ void store_op_count(struct store *store, const struct store_op *op)
 {
     store->meter.requests[op->kind]++;
     store->meter.results[op->status]++;
+    store->meter.ended[op->kind][op->status]++;
     if (op->status == STORE_OK && op->kind == STORE_GET)
         store->meter.bytes_in += (uint64_t)op->size_r;
     if (op->status == STORE_OK && op->kind == STORE_PUT)

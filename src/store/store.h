@@ -178,6 +178,7 @@ struct store_properties {
 struct store_meter {
     uint64_t requests[STORE_KIND_COUNT]; /* sendings, repeats included */
     uint64_t results[STORE_FATAL + 1];
+    uint64_t ended[STORE_KIND_COUNT][STORE_FATAL + 1]; /* operations, by how they ended */
     uint64_t bytes_in, bytes_out;
 };
 

@@ -155,6 +155,7 @@ void s3_task_end(struct s3_task *task)
         task->op->status =
             STORE_UNKNOWN; /* the last sending did nothing; an earlier one may have */
     s3->base.meter.results[task->op->status]++;
+    s3->base.meter.ended[task->op->kind][task->op->status]++;
     if (batch == NULL) {
         s3_probe_step(task);
         return;

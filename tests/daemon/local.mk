@@ -4,10 +4,12 @@ DAEMON_TESTS = tests/daemon/many_jobs.sh tests/daemon/pid_lock.sh tests/daemon/c
 	tests/daemon/drain.sh tests/daemon/reload.sh tests/daemon/breaker.sh \
 	tests/daemon/bad_records.sh tests/daemon/full_disk.sh tests/daemon/memory.sh tests/daemon/user.sh \
 	tests/daemon/two_masters.sh tests/daemon/lock_lost.sh tests/daemon/chaos.sh tests/daemon/bad_input.sh \
-	tests/daemon/small_things.sh tests/daemon/resident.sh
-check_PROGRAMS += tests/daemon/test_daemon
+	tests/daemon/small_things.sh tests/daemon/control.sh tests/daemon/window.sh tests/daemon/resident.sh
+check_PROGRAMS += tests/daemon/test_daemon tests/daemon/fuzz_control
+tests_daemon_fuzz_control_SOURCES = tests/daemon/fuzz_control.c
+tests_daemon_fuzz_control_LDADD = libblobforge-daemon.a $(BF_LIBS)
 tests_daemon_test_daemon_SOURCES = tests/daemon/test_daemon.c
 tests_daemon_test_daemon_LDADD = libblobforge-daemon.a $(BF_LIBS) $(CHECK_LIBS)
-TESTS += tests/daemon/test_daemon $(DAEMON_TESTS)
+TESTS += tests/daemon/test_daemon tests/daemon/fuzz_control $(DAEMON_TESTS)
 THREAD_TESTS += tests/daemon/test_daemon $(DAEMON_TESTS)
-EXTRA_DIST += tests/daemon/lib.sh $(DAEMON_TESTS)
+EXTRA_DIST += tests/daemon/lib.sh tests/daemon/fuzz.sh $(DAEMON_TESTS)

@@ -4,14 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "daemon/breaker.h"
+#include "daemon/control_request.h"
 #include "daemon/host_load.h"
 #include "daemon/ipc.h"
+#include "daemon/window.h"
 #include "store/store_fiber.h"
 #include "store/store_mem.h"
 
@@ -38,6 +41,145 @@ static struct ipc_message next_message(enum ipc_type type)
     ck_assert_str_eq(ipc_type_name(message.type), ipc_type_name(type));
     return message;
 }
+
+/* ---- run windows ---- */
+
+static int64_t local_ms(int year, int month, int day, int hour, int minute)
+{
+    struct tm tm = {.tm_year = year - 1900,
+                    .tm_mon = month - 1,
+                    .tm_mday = day,
+                    .tm_hour = hour,
+                    .tm_min = minute,
+                    .tm_isdst = -1};
+
+    return (int64_t)mktime(&tm) * 1000;
+}
+
+/* Central Europe by rule, so that no zone files are needed: forward on 2026-03-29 at 2:00, back on
+ * 2026-10-25 at 3:00. */
+static void set_zone(void)
+{
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    tzset();
+}
+
+START_TEST(test_window_words)
+{
+    static const char *const bad[] = {"22",
+                                      "22:00",
+                                      "22:00-",
+                                      "22:00-6",
+                                      "24:01-06:00",
+                                      "22:60-23:00",
+                                      "a",
+                                      "10:00-11:00 12:00-13:00",
+                                      "10:00-10:00",
+                                      "24:00-06:00",
+                                      "10:00-11:00-12:00",
+                                      "010:00-11:00",
+                                      "10:000-11:00"};
+    struct window window;
+    struct buf many = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        ck_assert_msg(window_parse(bad[i], &window) != NULL, "'%s' passes", bad[i]);
+    ck_assert_ptr_null(window_parse(" 22:00 - 6:00 ,12:30-13:15, ", &window));
+    ck_assert_uint_eq(window.count, 2);
+    ck_assert_ptr_null(window_parse("", &window));
+    ck_assert(window_is_open(&window, 0));
+    for (int i = 0; i <= WINDOW_MAX; i++)
+        buf_puts(&many, "1:00-2:00,");
+    ck_assert_ptr_nonnull(window_parse(buf_text(&many), &window));
+    buf_release(&many);
+}
+END_TEST
+
+START_TEST(test_window_hours)
+{
+    struct window window;
+
+    set_zone();
+    ck_assert_ptr_null(window_parse("22:00-06:00, 12:30-13:15", &window));
+    ck_assert(!window_is_open(&window, local_ms(2026, 6, 1, 21, 59)));
+    ck_assert(window_is_open(&window, local_ms(2026, 6, 1, 22, 0)));
+    ck_assert(window_is_open(&window, local_ms(2026, 6, 2, 0, 0)));
+    ck_assert(window_is_open(&window, local_ms(2026, 6, 2, 5, 59)));
+    ck_assert(!window_is_open(&window, local_ms(2026, 6, 2, 6, 0)));
+    ck_assert(window_is_open(&window, local_ms(2026, 6, 2, 13, 14)));
+    ck_assert(!window_is_open(&window, local_ms(2026, 6, 2, 13, 15)));
+    ck_assert_int_eq(window_next(&window, local_ms(2026, 6, 2, 6, 0), true),
+                     local_ms(2026, 6, 2, 12, 30));
+    ck_assert_int_eq(window_next(&window, local_ms(2026, 6, 2, 22, 0) + 1234, false),
+                     local_ms(2026, 6, 3, 6, 0));
+    ck_assert_int_eq(window_next_look(local_ms(2026, 6, 2, 6, 0) + 59999),
+                     local_ms(2026, 6, 2, 6, 1));
+    ck_assert_ptr_null(window_parse("00:00-24:00", &window));
+    ck_assert_int_eq(window_next(&window, local_ms(2026, 6, 2, 6, 0), false), -1);
+}
+END_TEST
+
+START_TEST(test_window_clock_change)
+{
+    struct window window;
+    int64_t hour = 3600 * 1000;
+
+    set_zone();
+    ck_assert_ptr_null(window_parse("22:00-06:00", &window));
+    /* the night is an hour shorter, an hour longer: it opens and closes by the clock's face */
+    ck_assert_int_eq(window_next(&window, local_ms(2026, 3, 28, 22, 0), false),
+                     local_ms(2026, 3, 28, 22, 0) + 7 * hour);
+    ck_assert_int_eq(window_next(&window, local_ms(2026, 10, 24, 22, 0), false),
+                     local_ms(2026, 10, 24, 22, 0) + 9 * hour);
+    /* an hour that is left out does not open; one that comes twice opens twice */
+    ck_assert_ptr_null(window_parse("02:00-03:00", &window));
+    ck_assert_int_eq(window_next(&window, local_ms(2026, 3, 29, 0, 0), true),
+                     local_ms(2026, 3, 30, 2, 0));
+    ck_assert_int_eq(window_next(&window, local_ms(2026, 10, 25, 0, 0) + 2 * hour, false),
+                     local_ms(2026, 10, 25, 0, 0) + 4 * hour);
+}
+END_TEST
+
+/* ---- control requests ---- */
+
+START_TEST(test_control_requests)
+{
+    static const struct {
+        const char *line;
+        bool good;
+        enum control_command command;
+        int64_t number;
+    } cases[] = {
+        {"{\"cmd\":\"status\"}", true, CONTROL_STATUS, 0},
+        {" {\"cmd\": \"drain\", \"more\": 1} ", true, CONTROL_DRAIN, 0},
+        {"{\"cmd\":\"slots\",\"slots\":8}", true, CONTROL_SLOTS, 8},
+        {"{\"cmd\":\"slots\",\"slots\":4096}", true, CONTROL_SLOTS, 4096},
+        {"{\"cmd\":\"slots\",\"slots\":4097}", false, 0, 0},
+        {"{\"cmd\":\"slots\",\"slots\":-1}", false, 0, 0},
+        {"{\"cmd\":\"slots\",\"slots\":\"8\"}", false, 0, 0},
+        {"{\"cmd\":\"slots\"}", false, 0, 0},
+        {"{\"cmd\":\"kill-slot\",\"slot\":0}", true, CONTROL_KILL_SLOT, 0},
+        {"{\"cmd\":\"log-level\",\"level\":\"debug\"}", true, CONTROL_LOG_LEVEL, 0},
+        {"{\"cmd\":\"log-level\",\"level\":\"loud\"}", false, 0, 0},
+        {"{\"cmd\":\"dance\"}", false, 0, 0},
+        {"{\"cmd\":[]}", false, 0, 0},
+        {"{}", false, 0, 0},
+        {"[]", false, 0, 0},
+        {"", false, 0, 0},
+        {"{\"cmd\":\"status\"}{}", false, 0, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct control_request request;
+        const char *wrong = control_request_parse(cases[i].line, strlen(cases[i].line), &request);
+        ck_assert_msg((wrong == NULL) == cases[i].good, "%s: %s", cases[i].line, wrong);
+        if (wrong == NULL) {
+            ck_assert_int_eq(request.command, cases[i].command);
+            ck_assert_int_eq(request.number, cases[i].number);
+        }
+    }
+}
+END_TEST
 
 /* ---- messages ---- */
 
@@ -391,7 +533,8 @@ int main(void)
 {
     Suite *suite = suite_create("daemon");
     TCase *ipc = tcase_create("ipc"), *breaker = tcase_create("breaker"),
-          *fiber = tcase_create("fiber"), *load = tcase_create("load");
+          *fiber = tcase_create("fiber"), *load = tcase_create("load"),
+          *steering = tcase_create("steering");
     SRunner *runner;
     int failed;
 
@@ -404,6 +547,11 @@ int main(void)
     tcase_add_test(ipc, test_garbage);
     tcase_add_test(ipc, test_random_garbage);
     tcase_add_test(ipc, test_end_and_silence);
+    tcase_add_test(steering, test_window_words);
+    tcase_add_test(steering, test_window_hours);
+    tcase_add_test(steering, test_window_clock_change);
+    tcase_add_test(steering, test_control_requests);
+    suite_add_tcase(suite, steering);
     tcase_add_test(breaker, test_breaker);
     tcase_add_test(breaker, test_breaker_slow_failures);
     tcase_add_test(fiber, test_fibers_share_a_store);
