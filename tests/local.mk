@@ -20,6 +20,7 @@ include tests/tools/local.mk
 include tests/chaos/local.mk
 include tests/bench/local.mk
 include tests/model/local.mk
+include tests/soak/local.mk
 
 # A minute's choice of one test or two of each room: make check TESTS='$(QUICK_TESTS)'.
 QUICK_TESTS = $(HOUSE_TESTS) tests/base/base_test tests/base/settings_test tests/s3/test_s3 tests/s3/test_decisions \
