@@ -75,25 +75,19 @@ static void show_json(struct listing *listing, const struct job_view *view)
         manifest_entry_release(&entry);
 }
 
-static bool show_one(void *arg, const char *hash, enum tier tier)
+static bool show_one(void *arg, struct job_view *view)
 {
     struct listing *listing = arg;
-    struct job_view view;
 
-    (void)tier;
     if (listing->limit > 0 && listing->shown >= listing->limit) {
         listing->more = true;
         return false;
     }
-    listing->result = view_job(listing->queue, hash, &view, &listing->error);
-    if (listing->result != QUEUE_OK)
-        return false;
     listing->shown++;
     if (listing->table != NULL)
-        add_row(listing, &view);
+        add_row(listing, view);
     else
-        show_json(listing, &view);
-    job_view_release(&view);
+        show_json(listing, view);
     return true;
 }
 
@@ -129,13 +123,10 @@ static enum exitcode list_jobs(struct cli *cli, struct queue *queue, enum job_st
     listing.with_paths = cli_flag(cli, "long");
     listing.manifest = manifest_create(queue);
     listing.table = make_table(&listing);
-    result = view_list(queue, state, show_one, &listing, &error);
+    result = view_list_jobs(queue, state, show_one, &listing, &error);
     if (listing.table != NULL && table_rows(listing.table) > 0)
         table_print(listing.table);
-    if (listing.result != QUEUE_OK) {
-        free(error);
-        code = cli_queue_failed(cli, listing.result, "listing jobs", listing.error);
-    } else if (result != QUEUE_OK) {
+    if (result != QUEUE_OK) {
         code = cli_queue_failed(cli, result, "listing jobs", error);
     } else if (listing.shown == 0) {
         cli_note(cli, "no job is %s", job_state_name(state));

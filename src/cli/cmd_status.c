@@ -115,35 +115,26 @@ static enum exitcode show_job(struct cli *cli, struct queue *queue, const char *
 struct running {
     struct queue *queue;
     struct table *table;
-    enum queue_result result;
-    char *error;
 };
 
-static bool add_running(void *arg, const char *hash, enum tier tier)
+static bool add_running(void *arg, struct job_view *view)
 {
     struct running *running = arg;
-    struct job_view view;
     struct job_facts facts;
     char elapsed[HUMAN_SIZE], left[HUMAN_SIZE], short_hash[13], *progress;
 
-    (void)tier;
-    running->result = view_job(running->queue, hash, &view, &running->error);
-    if (running->result != QUEUE_OK)
-        return false;
-    job_facts_gather(running->queue, &view, &facts);
+    job_facts_gather(running->queue, view, &facts);
     progress = job_progress_text(&facts);
-    snprintf(short_hash, sizeof(short_hash), "%.12s", hash);
-    if (view.state == JOB_PROCESSING) /* it may have ended meanwhile */
-        table_add(
-            running->table,
-            (const char *[]){short_hash, view.name, facts.worker, progress,
-                             human_show_duration((int64_t)(facts.elapsed_seconds * 1000), elapsed),
-                             facts.eta_seconds >= 0
-                                 ? human_show_duration((int64_t)(facts.eta_seconds * 1000), left)
-                                 : NULL,
-                             view.stale ? "stale" : ""});
+    snprintf(short_hash, sizeof(short_hash), "%.12s", view->hash);
+    table_add(
+        running->table,
+        (const char *[]){short_hash, view->name, facts.worker, progress,
+                         human_show_duration((int64_t)(facts.elapsed_seconds * 1000), elapsed),
+                         facts.eta_seconds >= 0
+                             ? human_show_duration((int64_t)(facts.eta_seconds * 1000), left)
+                             : NULL,
+                         view->stale ? "stale" : ""});
     free(progress);
-    job_view_release(&view);
     return true;
 }
 
@@ -154,15 +145,12 @@ static enum exitcode show_running(struct cli *cli, struct queue *queue)
         {"WORKER", false, true, false},  {"PROGRESS", false, false, false},
         {"ELAPSED", true, false, false}, {"LEFT", true, false, false},
         {"", false, false, false}};
-    struct running running = {queue, table_create(columns, ARRAY_LEN(columns)), QUEUE_OK, NULL};
+    struct running running = {queue, table_create(columns, ARRAY_LEN(columns))};
     enum exitcode code = EXITCODE_OK;
     char *error = NULL;
-    enum queue_result result = view_list(queue, JOB_PROCESSING, add_running, &running, &error);
+    enum queue_result result = view_list_jobs(queue, JOB_PROCESSING, add_running, &running, &error);
 
-    if (running.result != QUEUE_OK) {
-        free(error);
-        code = cli_queue_failed(cli, running.result, "running jobs", running.error);
-    } else if (result != QUEUE_OK) {
+    if (result != QUEUE_OK) {
         code = cli_queue_failed(cli, result, "running jobs", error);
     } else if (table_rows(running.table) > 0) {
         cli_printf("\n");

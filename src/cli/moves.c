@@ -114,10 +114,10 @@ static bool take_outcome(void *arg, size_t index, void *found)
     if (bulk->move->after != NULL)
         code = bulk->move->after(bulk->cli, hash, bulk->move->arg, &outcome->result);
     if (outcome->result == QUEUE_OK) {
-        bool same =
-            outcome->from != NULL && outcome->to != NULL && strcmp(outcome->from, outcome->to) == 0;
-        print_move(bulk->cli, hash, same ? "none" : bulk->move->action, outcome->from, outcome->to,
-                   NULL);
+        bool needed = outcome->to != NULL;
+
+        print_move(bulk->cli, hash, needed ? bulk->move->action : "none", outcome->from,
+                   needed ? outcome->to : outcome->from, NULL);
         bulk->moved++;
         free(outcome->error);
     } else {

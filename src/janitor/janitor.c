@@ -177,8 +177,8 @@ static enum queue_result take_over(struct queue *queue, const char *hash, const 
     if (result == QUEUE_OK) {
         report->recovered++;
         result = heal_and_release(queue, &claim, false, &way, error_r);
-        claim_release_memory(&claim);
     }
+    claim_release_memory(&claim);
     return count_heal(queue, hash, result, way, report, error_r);
 }
 

@@ -24,7 +24,7 @@
 struct remembered {
     RB_ENTRY(remembered) link;
     char etag[STORE_ETAG_SIZE];
-    int64_t retries, not_before;
+    int64_t retries, attempt, not_before;
 };
 RB_HEAD(remembered_tree, remembered);
 
@@ -313,6 +313,7 @@ static void remember(struct candidates *c, const struct store_op *op)
     /* One that cannot be read has count 0 here; the claim counts it from its records. */
     if (record_todo_read(buf_text(&op->data), op->data.len, &todo) == RECORD_OK) {
         line->retries = todo.retries;
+        line->attempt = todo.attempt;
         line->not_before = todo.not_before;
         record_todo_release(&todo);
     }
@@ -372,6 +373,7 @@ static enum queue_result consider(struct candidates *c, struct walk *walk,
     if (line == NULL)
         return QUEUE_NONE; /* gone or changed since it was listed */
     candidate_r->retries = line->retries;
+    candidate_r->attempt = line->attempt;
     candidate_r->not_before = line->not_before;
     if (line->not_before > store_server_ms(c->queue->store, c->queue->clock)) {
         if (c->next_due_ms == 0 || line->not_before < c->next_due_ms)

@@ -2,10 +2,12 @@
 #include "queue/charge.h"
 #include "queue/planted.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/digest.h"
 
 static int64_t max_of(int64_t a, int64_t b)
 {
@@ -36,6 +38,8 @@ enum queue_result charge_plan(struct queue *queue, struct claim *claim, struct c
                            history_charged(&charge->history, charge->id));
     if (sight_result_stands(charge->sight) || sight_dead_stands(charge->sight))
         charge->way = CHARGE_SETTLED;
+    else if (charge->cancelled && sight_has_marker(charge->sight) && !word_broken(claim, charge))
+        charge->way = CHARGE_BURY;
     else if ((sight_charged(charge->sight, charge->id) ||
               history_counted(&charge->history, charge->id,
                               sight_count(charge->sight, charge->id))) &&
@@ -83,6 +87,7 @@ static struct record_todo next_marker(struct queue *queue, const struct claim *c
     todo.retries = charge->count + (PLANTED(COUNT_NOT_RAISED) ? 0 : 1);
     todo.attempt = max_of(todo.attempt, charge->number) + 1;
     todo.not_before = now + back_off(queue, todo.retries);
+    todo.generation = sight_generation(sight) + 1; /* a burial under way is of the past */
     todo.queued_at = todo.queued_at != 0 ? todo.queued_at : now;
     memcpy(todo.claim, claim->id, sizeof(todo.claim));
     memcpy(todo.charged, charge->id, sizeof(todo.charged));
@@ -93,7 +98,8 @@ static struct record_todo next_marker(struct queue *queue, const struct claim *c
         todo.recovered_from = NULL;
     for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
         if (sight_has(sight, SCAN_DEAD) &&
-            record_todo_over_dead(&sight->todo[tier], sight->ops[SCAN_DEAD].etag_r))
+            record_todo_over_dead(&sight->todo[tier], sight->ops[SCAN_DEAD].etag_r,
+                                  sight->dead.generation))
             memcpy(todo.over_dead, sight->ops[SCAN_DEAD].etag_r, sizeof(todo.over_dead));
         if (sight->todo[tier].over_result[0] != '\0')
             memcpy(todo.over_result, sight->todo[tier].over_result, sizeof(todo.over_result));
@@ -175,6 +181,21 @@ static enum queue_result finish_raise(struct queue *queue, struct claim *claim,
     return result;
 }
 
+static enum queue_result drop_reconversion(struct queue *queue, struct claim *claim,
+                                           struct sight *sight, char **error_r)
+{
+    struct evidence evidence;
+    enum queue_result result;
+
+    evidence_set(queue, &evidence, sight->keys[SCAN_OUT], &sight->ops[SCAN_OUT]);
+    result = sight_clear_markers(queue, claim, sight, TIER_COUNT, &evidence, error_r);
+    if (result == QUEUE_OK)
+        result = sight_clear_failed(queue, claim, sight, &evidence, error_r);
+    if (result == QUEUE_OK)
+        result = sight_clear_place(queue, claim, sight, SCAN_DEAD, &evidence, error_r);
+    return result;
+}
+
 enum queue_result charge_bury(struct queue *queue, struct claim *claim, struct charge *charge,
                               char **error_r)
 {
@@ -186,6 +207,7 @@ enum queue_result charge_bury(struct queue *queue, struct claim *claim, struct c
         .moved_at = store_server_ms(queue->store, queue->clock),
         .total_retries = charge->count,
         .attempt = charge->number,
+        .generation = sight_generation(sight),
         .tier = kept < TIER_COUNT ? (enum tier)kept : claim->tier,
         .cause = charge->cause,
     };
@@ -195,6 +217,8 @@ enum queue_result charge_bury(struct queue *queue, struct claim *claim, struct c
     struct step_put put;
     enum queue_result result;
 
+    if (sight_has(sight, SCAN_OUT)) /* its reconversion comes to nothing */
+        return drop_reconversion(queue, claim, sight, error_r);
     memcpy(dead.claim, charge->id, sizeof(dead.claim));
     if (PLANTED(BURY_MARKER_FIRST)) {
         evidence_of_claim(queue, claim, &evidence);
@@ -246,4 +270,62 @@ enum queue_result charge_record(struct queue *queue, struct claim *claim,
     result = step_put(queue, claim, &put, error_r);
     step_put_release(&put);
     return result == QUEUE_BUSY ? QUEUE_OK : result;
+}
+
+/* Name of the record of a cancel: the attempt has one of its own already, or will have. */
+static void name_cancel(const struct claim *claim, char id_r[static CLAIM_ID_SIZE])
+{
+    unsigned char sha256[SHA256_BYTES];
+    char *text = mem_printf("cancel %s", claim->id);
+
+    digest_sha256(text, strlen(text), sha256);
+    hex_encode(sha256, (CLAIM_ID_SIZE - 1) / 2, id_r);
+    free(text);
+}
+
+static enum queue_result record_cancel(struct queue *queue, struct claim *claim,
+                                       const struct charge *charge, char **error_r)
+{
+    struct record_attempt attempt;
+    enum queue_result result;
+
+    record_attempt_init(&attempt);
+    name_cancel(claim, attempt.claim);
+    attempt.ended_ms = store_server_ms(queue->store, queue->clock);
+    attempt.worker = mem_strdup(queue->identity.worker);
+    attempt.host = mem_strdup(queue->identity.host);
+    attempt.outcome = ATTEMPT_CANCELLED;
+    attempt.cause = charge->cause;
+    attempt.retries = charge->count;
+    attempt.error = mem_strdup(charge->error);
+    result = charge_record(queue, claim, &attempt, error_r);
+    record_attempt_release(&attempt);
+    return result;
+}
+
+enum queue_result charge_cancel(struct queue *queue, struct claim *claim, char **error_r)
+{
+    char text[128];
+    struct charge charge = {
+        .id = claim->id,
+        .lock_retries = claim->retries,
+        .number = claim->attempt,
+        .bury_now = true,
+        .cancelled = true,
+        .reason = "cancelled",
+        .error = text,
+        .worker = queue->identity.worker,
+        .cause = CAUSE_OPERATOR,
+    };
+    enum queue_result result;
+
+    snprintf(text, sizeof(text), "cancelled by %s",
+             claim->cancel_by[0] != '\0' ? claim->cancel_by : "a user");
+    result = charge_plan(queue, claim, &charge, error_r);
+    if (result == QUEUE_OK && charge.way == CHARGE_BURY)
+        result = record_cancel(queue, claim, &charge, error_r);
+    if (result == QUEUE_OK && charge.way != CHARGE_GONE)
+        result = charge_apply(queue, claim, &charge, error_r);
+    charge_release(&charge);
+    return result == QUEUE_BUSY ? QUEUE_AGAIN : result;
 }

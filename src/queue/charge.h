@@ -26,6 +26,7 @@ struct charge {
     int64_t lock_retries; /* count in the attempt's lock */
     int64_t number;       /* of the attempt */
     bool bury_now;
+    bool cancelled;     /* by a user: charges nobody, whatever was charged before */
     const char *reason; /* of a dead record; NULL: exceeded_max_retries */
     const char *error, *worker;
     enum cause cause;
@@ -44,7 +45,12 @@ enum queue_result charge_apply(struct queue *queue, struct claim *claim, struct 
                                char **error_r) MUST_CHECK;
 void charge_release(struct charge *charge);
 
-/* A dead record stands afterwards; then markers and failed record go. */
+/* Carries out the cancel mark that the claim's lock carries: the job is dead afterwards, or its
+ * reconversion dropped; with a record of its own. */
+enum queue_result charge_cancel(struct queue *queue, struct claim *claim,
+                                char **error_r) MUST_CHECK;
+/* A dead record stands afterwards; then markers and failed record go. Of a job that has a result,
+ * to be made again, only the markers go: the result stands. */
 enum queue_result charge_bury(struct queue *queue, struct claim *claim, struct charge *charge,
                               char **error_r) MUST_CHECK;
 /* Writes an attempt record, keyed by its claim. Another writer's record of the same attempt is left

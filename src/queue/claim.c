@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "queue/charge.h"
 #include "queue/history.h"
-#include "queue/step.h"
 #include "queue/planted.h"
 
 int64_t claim_lease_end(const struct queue *queue, const struct claim *claim)
@@ -26,7 +26,9 @@ void claim_release_memory(struct claim *claim)
 {
     record_todo_release(&claim->marker);
     json_object_put(claim->progress);
-    claim->progress = NULL;
+    json_object_put(claim->wish);
+    json_object_put(claim->lost);
+    claim->progress = claim->wish = claim->lost = NULL;
 }
 
 void claim_init(struct queue *queue, struct claim *claim, const char *hash, enum lock_op op,
@@ -60,6 +62,9 @@ void claim_lock_body(struct queue *queue, const struct claim *claim, struct buf 
         .attempt = claim->attempt,
         .cancel = claim->cancel,
         .cancel_by = claim->cancel != CANCEL_NONE ? (char *)claim->cancel_by : NULL,
+        .closing = claim->closing,
+        .wish = claim->wish,
+        .lost = claim->lost,
         .progress = claim->progress,
     };
 
@@ -120,7 +125,7 @@ static void beside_init(struct queue *queue, const struct claim *claim, struct b
                   key_todo(&queue->keys, claim->tier, claim->hash, beside->marker_key));
     store_op_init(&beside->result, STORE_HEAD,
                   key_out(&queue->keys, claim->hash, beside->result_key));
-    store_op_init(&beside->dead, STORE_HEAD, key_dead(&queue->keys, claim->hash, beside->dead_key));
+    store_op_init(&beside->dead, STORE_GET, key_dead(&queue->keys, claim->hash, beside->dead_key));
 }
 
 static void beside_release(struct beside *beside)
@@ -161,7 +166,7 @@ static enum queue_result count_from_history(struct queue *queue, struct claim *c
         store_op_init(&op, STORE_GET, key_failed(&queue->keys, claim->hash, key));
         result = step_read(queue, claim, &op, 1, error_r);
         claim->retries = history_charged(&history, "");
-        claim->attempt = (int64_t)history.count + 1;
+        claim->attempt = history_runs(&history) + 1;
         if (op.status == STORE_OK &&
             record_failed_read(buf_text(&op.data), op.data.len, &failed) == RECORD_OK) {
             if (claim->retries < failed.retries + 1)
@@ -187,7 +192,9 @@ static bool leftover_of(const struct claim *claim, const struct beside *beside,
         !record_todo_over_result(&claim->marker, beside->result.etag_r))
         *what_r = &beside->result;
     else if (beside->dead.status == STORE_OK &&
-             !record_todo_over_dead(&claim->marker, beside->dead.etag_r))
+             !record_todo_over_dead(
+                 &claim->marker, beside->dead.etag_r,
+                 record_dead_generation(buf_text(&beside->dead.data), beside->dead.data.len)))
         *what_r = &beside->dead;
     return *what_r != NULL;
 }
@@ -229,7 +236,9 @@ static enum queue_result look_beside(struct queue *queue, struct claim *claim, b
         result = QUEUE_NONE;
     if (result == QUEUE_OK && claim->marker_damaged)
         result = count_from_history(queue, claim, error_r);
+    claim->settled = result == QUEUE_NONE; /* no job: nothing that could be cancelled */
     if (result == QUEUE_OK && leftover_of(claim, &beside, &what)) {
+        claim->settled = true;
         result = clear_leftover(queue, claim, &beside, what, error_r);
         if (result == QUEUE_OK || result == QUEUE_BUSY)
             result = QUEUE_NONE;
@@ -257,6 +266,8 @@ enum queue_result queue_claim(struct queue *queue, const struct candidate *candi
     claim_init(queue, claim_r, candidate->hash, LOCK_OP_CONVERT, slot);
     claim_r->tier = candidate->tier;
     claim_r->retries = candidate->retries;
+    if (candidate->attempt > 0)
+        claim_r->attempt = candidate->attempt;
     result = claim_take_lock(queue, claim_r, error_r);
     if (result != QUEUE_OK)
         return result;
@@ -365,6 +376,7 @@ static enum queue_result make_again(struct queue *queue, struct claim *claim, ch
     step_notice(queue, "heal", claim->hash, "lock was deleted by another: made again");
     result = marker_unchanged(queue, claim, &unchanged, error_r);
     if (result == QUEUE_OK && !unchanged && !PLANTED(REGAIN_BLINDLY)) {
+        claim->settled = true; /* for us: the job is another's */
         if (claim_release(queue, claim, &ignored) != QUEUE_OK)
             step_notice(queue, "heal", claim->hash, "a lock could not be released");
         free(ignored);
@@ -478,6 +490,25 @@ enum queue_result claim_wait_pending(struct queue *queue, struct claim *claim, c
     return QUEUE_OK;
 }
 
+/* A mark that asks for the job's death and has not been heard yet. */
+static bool is_marked(const struct claim *claim)
+{
+    return claim->cancel == CANCEL_BURY && !claim->settled && !PLANTED(CANCEL_DROPPED);
+}
+
+/* Where a DELETE cannot name the body that it is meant for, a mark could come between the last look
+ * and the DELETE: so the lock is closed by a beat first, and nobody marks a closed lock. */
+static enum queue_result close_lock(struct queue *queue, struct claim *claim, char **error_r)
+{
+    enum queue_result result;
+
+    claim->closing = true;
+    result = renew(queue, claim, false, error_r);
+    if (result != QUEUE_OK)
+        claim->closing = false;
+    return result == QUEUE_CANCEL ? QUEUE_OK : result;
+}
+
 /* Has the lock's DELETE something recent to be dated by? If not, a beat makes it so. */
 static enum queue_result freshen(struct queue *queue, struct claim *claim, char **error_r)
 {
@@ -486,14 +517,18 @@ static enum queue_result freshen(struct queue *queue, struct claim *claim, char 
 
     if (store_properties(queue->store)->conditional_delete)
         return QUEUE_OK;
+    if (claim->op == LOCK_OP_CONVERT && !claim->settled && !claim->closing &&
+        !PLANTED(CANCEL_DROPPED))
+        return close_lock(queue, claim, error_r);
     if (claim->answer_date_ms != 0 && age < step_delete_validity_ms(queue) / 2)
         return QUEUE_OK;
     result = renew(queue, claim, false, error_r);
     return result == QUEUE_CANCEL ? QUEUE_OK : result;
 }
 
-/* A lock that is gone is as good as released: whoever slept meanwhile does not bring it back. */
-enum queue_result claim_release(struct queue *queue, struct claim *claim, char **error_r)
+/* CANCEL: a mark was found that has to be carried out first. A lock that is gone is as good as
+ * released: whoever slept meanwhile does not bring it back. */
+static enum queue_result let_go(struct queue *queue, struct claim *claim, char **error_r)
 {
     struct evidence evidence;
     char key[KEY_SIZE];
@@ -504,6 +539,8 @@ enum queue_result claim_release(struct queue *queue, struct claim *claim, char *
         result = freshen(queue, claim, error_r);
     if (result != QUEUE_OK)
         return result == QUEUE_NONE ? QUEUE_OK : result;
+    if (is_marked(claim))
+        return QUEUE_CANCEL;
     key_lock(&queue->keys, claim->hash, key);
     evidence_of_claim(queue, claim, &evidence);
     result = step_delete(queue, claim, key, claim->lock_etag, &evidence, error_r);
@@ -511,6 +548,8 @@ enum queue_result claim_release(struct queue *queue, struct claim *claim, char *
         return result;
     /* Not the body that we knew: a cancel mark or a late beat of ours, or another's lock. */
     result = renew(queue, claim, false, error_r);
+    if ((result == QUEUE_OK || result == QUEUE_CANCEL) && is_marked(claim))
+        return QUEUE_CANCEL;
     if (result == QUEUE_OK || result == QUEUE_CANCEL) {
         evidence_of_claim(queue, claim, &evidence);
         result = step_delete(queue, claim, key, claim->lock_etag, &evidence, error_r);
@@ -518,6 +557,19 @@ enum queue_result claim_release(struct queue *queue, struct claim *claim, char *
     if (result == QUEUE_NONE)
         return QUEUE_OK;
     return result == QUEUE_BUSY ? QUEUE_LOST : result;
+}
+
+enum queue_result claim_release(struct queue *queue, struct claim *claim, char **error_r)
+{
+    enum queue_result result = let_go(queue, claim, error_r);
+
+    if (result == QUEUE_CANCEL) {
+        result = charge_cancel(queue, claim, error_r);
+        claim->settled = result == QUEUE_OK;
+        if (result == QUEUE_OK)
+            result = let_go(queue, claim, error_r);
+    }
+    return result;
 }
 
 enum queue_result queue_renew(struct queue *queue, struct claim *claim, char **error_r)

@@ -97,14 +97,24 @@ static enum queue_result leave(struct queue *queue, struct claim *claim, char **
     return result;
 }
 
-static void note_outcome(struct record_attempt *attempt, enum charge_way way, const char *reason)
+static void note_outcome(struct record_attempt *attempt, enum charge_way way, bool cancelled)
 {
-    bool cancelled = reason != NULL && strcmp(reason, "cancelled") == 0;
-
     attempt->outcome = cancelled            ? ATTEMPT_CANCELLED
                        : way == CHARGE_BURY ? ATTEMPT_BURIED
                                             : ATTEMPT_FAILED;
     attempt->charged = !cancelled;
+}
+
+/* Releases; a cancel mark that came while the end was written is heard then. */
+static enum queue_result close_claim(struct queue *queue, struct claim *claim,
+                                     struct record_attempt *attempt, char **error_r)
+{
+    bool settled = claim->settled;
+    enum queue_result result = claim_release(queue, claim, error_r);
+
+    if (result == QUEUE_OK && claim->settled && !settled)
+        attempt->outcome = ATTEMPT_CANCELLED;
+    return result;
 }
 
 static enum queue_result fail(struct queue *queue, struct claim *claim,
@@ -117,6 +127,7 @@ static enum queue_result fail(struct queue *queue, struct claim *claim,
         .lock_retries = claim->retries,
         .number = claim->attempt,
         .bury_now = bury_now,
+        .cancelled = reason != NULL && strcmp(reason, "cancelled") == 0,
         .reason = reason,
     };
     enum queue_result result;
@@ -129,7 +140,7 @@ static enum queue_result fail(struct queue *queue, struct claim *claim,
     if (result == QUEUE_OK)
         claim->retries = charge.count; /* what the next beat says must not be less */
     if (result == QUEUE_OK && (charge.way == CHARGE_RAISE || charge.way == CHARGE_BURY)) {
-        note_outcome(attempt, charge.way, reason);
+        note_outcome(attempt, charge.way, charge.cancelled);
         result = charge_record(queue, claim, attempt, error_r);
         if (result == QUEUE_OK)
             write_logs(queue, claim, attempt);
@@ -139,8 +150,10 @@ static enum queue_result fail(struct queue *queue, struct claim *claim,
     if (result == QUEUE_OK)
         result = charge_apply(queue, claim, &charge, error_r);
     charge_release(&charge);
-    if (result == QUEUE_OK)
-        return claim_release(queue, claim, error_r);
+    if (result == QUEUE_OK) {
+        claim->settled = charge.way == CHARGE_BURY || charge.way == CHARGE_SETTLED;
+        return close_claim(queue, claim, attempt, error_r);
+    }
     return result == QUEUE_BUSY ? leave(queue, claim, error_r) : result;
 }
 
@@ -178,7 +191,7 @@ enum queue_result queue_give_back(struct queue *queue, struct claim *claim,
     attempt->outcome = claim->cancel == CANCEL_REQUEUE ? ATTEMPT_CANCELLED : ATTEMPT_GIVEN_BACK;
     attempt->charged = false;
     result = charge_record(queue, claim, attempt, error_r);
-    return result == QUEUE_OK ? claim_release(queue, claim, error_r) : result;
+    return result == QUEUE_OK ? close_claim(queue, claim, attempt, error_r) : result;
 }
 
 enum queue_result queue_fail(struct queue *queue, struct claim *claim,

@@ -7,7 +7,9 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
+#include "base/json.h"
 #include "queue/charge.h"
+#include "queue/move.h"
 #include "queue/planted.h"
 
 #define LOOKS 5 /* at a job that changes while it is looked at */
@@ -23,14 +25,25 @@ static void name_by_etag(const char *etag, char id_r[static CLAIM_ID_SIZE])
     hex_encode(sha256, (CLAIM_ID_SIZE - 1) / 2, id_r);
 }
 
+/* Whose attempt it was, for its record: kept through further takeovers. */
+static struct json_object *whose_attempt(const struct record_lock *old)
+{
+    struct json_object *lost = json_object_new_object();
+
+    json_set_text(lost, "worker", old->worker);
+    json_set_text(lost, "host", old->host);
+    json_set_int(lost, "slot", old->slot);
+    json_set_int(lost, "started", old->started);
+    return lost;
+}
+
 enum queue_result heal_take_over(struct queue *queue, const char *hash, const char *etag,
                                  const struct record_lock *old, bool charge, struct claim *claim_r,
                                  char **error_r)
 {
-    /* A removal is gone on with only when it had begun, as its second beat says. */
-    bool moving = old->op == LOCK_OP_MOVE || old->op == LOCK_OP_RETRY ||
-                  (old->op == LOCK_OP_REMOVE && old->beat > 0);
-    bool attempt = old->op == LOCK_OP_CONVERT;
+    /* A move is gone on with only when it had begun, as its second beat says. */
+    bool moving = old->op != LOCK_OP_CONVERT && old->op != LOCK_OP_HEAL && old->beat > 0;
+    bool named = charge && (old->op == LOCK_OP_CONVERT || moving);
 
     claim_init(queue, claim_r, hash, moving ? old->op : LOCK_OP_HEAL, -1);
     claim_r->tier = old->tier;
@@ -40,7 +53,10 @@ enum queue_result heal_take_over(struct queue *queue, const char *hash, const ch
     if (old->cancel_by != NULL)
         snprintf(claim_r->cancel_by, sizeof(claim_r->cancel_by), "%s", old->cancel_by);
     claim_r->beat = old->beat;
-    if (!charge || !attempt || old->from[0] != '\0')
+    claim_r->wish = moving ? json_object_get(old->wish) : NULL;
+    claim_r->progress = json_object_get(old->progress);
+    claim_r->lost = old->op == LOCK_OP_CONVERT ? whose_attempt(old) : json_object_get(old->lost);
+    if (!named || old->from[0] != '\0')
         memcpy(claim_r->from, old->from, sizeof(claim_r->from));
     else if (old->claim[0] != '\0')
         memcpy(claim_r->from, old->claim, sizeof(claim_r->from));
@@ -94,6 +110,31 @@ static enum queue_result read_last_words(struct queue *queue, struct claim *clai
     return result;
 }
 
+static int64_t number_of(struct json_object *object, const char *name)
+{
+    int64_t value;
+
+    return json_get_int(object, name, &value) && value >= 0 ? value : -1;
+}
+
+/* What the lock told of the attempt that nobody ended: whose it was, how far it had come. */
+static void tell_lost(const struct claim *claim, struct record_attempt *attempt)
+{
+    struct json_object *lost = claim->lost, *progress = claim->progress;
+
+    attempt->worker = mem_strdup(json_get_text(lost, "worker"));
+    attempt->host = mem_strdup(json_get_text(lost, "host"));
+    attempt->slot = number_of(lost, "slot");
+    attempt->started_ms = number_of(lost, "started");
+    attempt->phase = mem_strdup(json_get_text(progress, "phase"));
+    attempt->stage = mem_strdup(json_get_text(progress, "stage"));
+    attempt->page = number_of(progress, "page");
+    attempt->pages = number_of(progress, "pages");
+    attempt->max_rss_bytes = number_of(progress, "rss_bytes");
+    if (!json_get_double(progress, "cpu_seconds", &attempt->cpu_seconds))
+        attempt->cpu_seconds = -1;
+}
+
 static enum queue_result record_lost(struct queue *queue, struct claim *claim,
                                      const struct charge *charge, bool cancelled, char **error_r)
 {
@@ -105,8 +146,7 @@ static enum queue_result record_lost(struct queue *queue, struct claim *claim,
     attempt.number = claim->attempt;
     attempt.retries = charge->count;
     attempt.ended_ms = claim->started_ms;
-    attempt.worker = mem_strdup(queue->identity.worker);
-    attempt.host = mem_strdup(queue->identity.host);
+    tell_lost(claim, &attempt);
     attempt.outcome = cancelled                    ? ATTEMPT_CANCELLED
                       : charge->way == CHARGE_BURY ? ATTEMPT_BURIED
                                                    : ATTEMPT_LOST;
@@ -155,6 +195,7 @@ static enum queue_result charge_lost(struct queue *queue, struct claim *claim, e
         .lock_retries = claim->retries,
         .number = claim->attempt,
         .bury_now = cancelled,
+        .cancelled = cancelled,
         .reason = cancelled ? "cancelled" : NULL,
         .error = cancelled ? "cancelled while its worker was lost" : "the worker was lost",
         .worker = queue->identity.worker,
@@ -181,6 +222,7 @@ static enum queue_result charge_lost(struct queue *queue, struct claim *claim, e
                  : charge.way == CHARGE_RAISE   ? HEAL_CHARGED
                  : charge.way == CHARGE_SETTLED ? HEAL_CLEARED
                                                 : HEAL_NOTHING;
+    claim->settled = claim->settled || (result == QUEUE_OK && cancelled);
     charge_release(&charge);
     return result == QUEUE_BUSY ? QUEUE_AGAIN : result;
 }
@@ -226,6 +268,7 @@ static enum queue_result keep_marker(struct queue *queue, struct claim *claim, s
         return QUEUE_OK;
     todo.retries = count;
     todo.attempt = todo.attempt > count ? todo.attempt : count + 1;
+    todo.generation = sight_generation(sight) + 1;
     memcpy(todo.claim, claim->id, sizeof(todo.claim));
     if (sight_has(sight, SCAN_FAILED))
         todo.last_error = sight->failed.error;
@@ -237,18 +280,10 @@ static enum queue_result keep_marker(struct queue *queue, struct claim *claim, s
     return result == QUEUE_BUSY ? QUEUE_AGAIN : result;
 }
 
-/* Twins: the one that a dead mover was about, else that of the highest tier. */
-static unsigned choose_kept(const struct claim *claim, const struct sight *sight)
-{
-    if (claim->op == LOCK_OP_MOVE && sight_has(sight, (enum scan_place)claim->tier))
-        return claim->tier;
-    return sight_kept(sight);
-}
-
 static enum queue_result put_in_order(struct queue *queue, struct claim *claim, struct sight *sight,
                                       int64_t count, enum heal_way *way_r, char **error_r)
 {
-    unsigned kept = choose_kept(claim, sight);
+    unsigned kept = sight_kept(sight);
     unsigned markers = sight->has & (SCAN_MARKERS | SCAN_BIT(SCAN_TODO_UNKNOWN));
     bool v1_failed = failed_counts(sight);
     struct evidence evidence;
@@ -346,8 +381,17 @@ enum queue_result heal_job(struct queue *queue, struct claim *claim, bool requeu
         result = read_last_words(queue, claim, &words, error_r);
         if (result != QUEUE_OK)
             return result;
-        if (words != WORDS_GIVEN_BACK || PLANTED(GIVEN_BACK_CHARGED))
+        /* A cancel mark that came when the last words were written already still counts. */
+        if (words != WORDS_GIVEN_BACK || claim->cancel == CANCEL_BURY ||
+            PLANTED(GIVEN_BACK_CHARGED))
             return charge_lost(queue, claim, way_r, error_r);
+    }
+    if (claim->wish != NULL && claim->op != LOCK_OP_REMOVE && !PLANTED(MOVE_DROPPED)) {
+        result = move_carry_on(queue, claim, error_r);
+        if (result == QUEUE_OK)
+            *way_r = HEAL_CLEARED;
+        if (result != QUEUE_NONE)
+            return result;
     }
     result = sight_read(queue, claim, claim->hash, &sight, error_r);
     if (result != QUEUE_OK)

@@ -136,6 +136,20 @@ int64_t history_charged(const struct history *history, const char *but)
     return charged;
 }
 
+int64_t history_runs(const struct history *history)
+{
+    int64_t runs = 0;
+
+    for (size_t i = 0; i < history->count; i++) {
+        const struct record_attempt *attempt = &history->lines[i].attempt;
+        bool makes_up = attempt->outcome == ATTEMPT_GIVEN_BACK;
+
+        if (attempt->number - makes_up > runs)
+            runs = attempt->number - makes_up;
+    }
+    return runs;
+}
+
 bool history_counted(const struct history *history, const char *claim_id, int64_t count)
 {
     const struct history_line *mine = NULL, *reset = NULL;

@@ -22,6 +22,9 @@ enum queue_result history_read(struct queue *queue, struct claim *claim, const c
 void history_release(struct history *history);
 /* Charged attempts since the user's last reset, that of `but` ("": none) left out. */
 int64_t history_charged(const struct history *history, const char *but);
+/* Highest number of a run that left a record (a user's resets and clearings are none); 0: none
+ * did. A run that was given back has the number of the one that makes up for it. */
+int64_t history_runs(const struct history *history);
 /* Is this claim's charge in `count` (the highest that markers and failed record tell) already? Its
  * record is written before it is charged, and so says nothing alone; but others are charged once
  * each, and a count beyond theirs has it in. A late copy of a claim's first lock is told by this

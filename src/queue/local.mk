@@ -11,7 +11,7 @@ queue_sources = \
 	src/queue/history.c src/queue/history.h \
 	src/queue/identity.c src/queue/identity.h \
 	src/queue/keys.c src/queue/keys.h \
-	src/queue/move.c \
+	src/queue/move.c src/queue/move.h \
 	src/queue/orphan.c \
 	src/queue/planted.h \
 	src/queue/publish.c \

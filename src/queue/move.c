@@ -1,14 +1,19 @@
 /* A user's changes of a job: retry, cancel, reprioritise, clear, remove. See queue.h and, for the
  * reasons, blobforge-queue(7): Moves.
  *
- * Every move takes the job's lock with its `op`, looks again under it, acts, and releases. What has
- * to stand is written and seen before what it replaces goes. A mover that dies leaves its lock, and
- * the janitor puts in order what was half done. */
+ * Every move takes the job's lock with its `op`, says by a second beat that it begins, looks again
+ * under it, acts, and releases. What has to stand is written and seen before what it replaces goes.
+ * A mover that dies leaves its lock with the wish in it, and a janitor goes on: so each act can be
+ * done again from wherever an earlier one ended. What a move writes carries its *word*, the claim
+ * id of the mover who began it, whoever writes it. */
+#include "queue/move.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "queue/charge.h"
 #include "queue/heal.h"
 #include "queue/planted.h"
@@ -18,10 +23,13 @@
 struct move {
     struct queue *queue;
     enum lock_op op;
+    const char *what; /* in the lock's wish */
     const char *by;
     const struct retry_options *retry;
-    enum tier tier; /* of the lock; where a reprioritised job goes */
+    enum tier tier; /* where a reprioritised job goes */
     enum cancel_to to;
+    const struct claim *claim; /* once its lock is ours */
+    bool has_result;           /* one was seen, whether it stands or not */
     const char *from_name, *to_name;
     /* Is there something to do in this state? OK: yes; NONE, BUSY: no; *done: nothing is needed. */
     enum queue_result (*check)(struct move *move, const struct sight *sight, bool *done);
@@ -29,31 +37,67 @@ struct move {
                              char **error_r);
 };
 
+static enum queue_result act_tier(struct move *move, struct claim *claim, struct sight *sight,
+                                  char **error_r);
+
 static const char *name_of(enum job_state state)
 {
     return job_state_name(state);
 }
 
+/* The claim id of the mover who began it. */
+static const char *word_of(const struct claim *claim)
+{
+    return claim->from[0] != '\0' ? claim->from : claim->id;
+}
+
+/* The tier of the marker that an earlier try of this move wrote; TIER_COUNT: none did. */
+static unsigned written_tier(const struct claim *claim, const struct sight *sight)
+{
+    unsigned tier = 0;
+
+    while (tier < TIER_COUNT && (!sight_has(sight, (enum scan_place)tier) ||
+                                 strcmp(sight->todo[tier].claim, word_of(claim)) != 0))
+        tier++;
+    return tier;
+}
+
+/* An earlier try has written something: the state is no longer what the check asks about. */
+static bool is_begun(const struct claim *claim, const struct sight *sight)
+{
+    return written_tier(claim, sight) < TIER_COUNT ||
+           (sight_has(sight, SCAN_DEAD) && strcmp(sight->dead.claim, word_of(claim)) == 0);
+}
+
 /* One look under the lock, one act. */
-static enum queue_result act_once(struct move *move, struct claim *claim, char **error_r)
+static enum queue_result act_once(struct move *move, struct claim *claim, bool *done,
+                                  char **error_r)
 {
     struct sight *sight;
-    bool done = false;
     enum queue_result result = sight_read(move->queue, claim, claim->hash, &sight, error_r);
 
+    *done = false;
     if (result != QUEUE_OK)
         return result;
+    move->claim = claim;
     if (sight_has(sight, SCAN_LOCK) && strcmp(sight->lock.claim, claim->id) != 0)
         result = QUEUE_LOST;
-    if (result == QUEUE_OK)
-        result = move->check(move, sight, &done);
-    if (result == QUEUE_OK && !done)
+    else if (!is_begun(claim, sight))
+        result = move->check(move, sight, done);
+    if (result == QUEUE_OK && !*done)
         result = move->act(move, claim, sight, error_r);
     sight_destroy(sight);
     return result;
 }
 
-static enum queue_result act_under_lock(struct move *move, struct claim *claim, char **error_r)
+/* Says in the lock that the move begins. */
+static enum queue_result begin(struct move *move, struct claim *claim, char **error_r)
+{
+    return claim->beat == 0 ? claim_renew(move->queue, claim, error_r) : QUEUE_OK;
+}
+
+static enum queue_result act_under_lock(struct move *move, struct claim *claim, bool *done,
+                                        char **error_r)
 {
     enum queue_result result = QUEUE_AGAIN, released;
     char *ignored = NULL;
@@ -64,7 +108,9 @@ static enum queue_result act_under_lock(struct move *move, struct claim *claim, 
             step_pause(move->queue, looks);
         free(*error_r);
         *error_r = NULL;
-        result = act_once(move, claim, error_r);
+        result = begin(move, claim, error_r);
+        if (result == QUEUE_OK)
+            result = act_once(move, claim, done, error_r);
     }
     if (result == QUEUE_LOST)
         return QUEUE_BUSY;
@@ -77,6 +123,31 @@ static enum queue_result act_under_lock(struct move *move, struct claim *claim, 
         free(ignored);
     }
     return result;
+}
+
+/* The lock's tier is where a v1 janitor would queue the job again. */
+static enum tier lock_tier(const struct move *move, const struct sight *sight)
+{
+    if (move->act == act_tier)
+        return move->tier;
+    return sight_kept(sight) < TIER_COUNT ? (enum tier)sight_kept(sight) : TIER_DEFAULT;
+}
+
+static struct json_object *wish_of(const struct move *move)
+{
+    struct json_object *wish = json_object_new_object();
+
+    json_set_text(wish, "do", move->what);
+    json_set_text(wish, "by", move->by != NULL ? move->by : "a user");
+    if (move->retry != NULL && move->retry->reset)
+        json_set_bool(wish, "reset", true);
+    if (move->retry != NULL && move->retry->reconvert)
+        json_set_bool(wish, "reconvert", true);
+    if (move->act == act_tier)
+        json_set_text(wish, "tier", tier_name(move->tier));
+    else if (move->retry != NULL && move->retry->move)
+        json_set_text(wish, "tier", tier_name(move->retry->tier));
+    return wish;
 }
 
 static enum queue_result run_move(struct move *move, const char *hash, const char **from_r,
@@ -97,20 +168,19 @@ static enum queue_result run_move(struct move *move, const char *hash, const cha
     result = move->check(move, sight, &done);
     claim_init(queue, &claim, hash, move->op, -1);
     claim.retries = sight_count(sight, "");
-    claim.tier = move->op == LOCK_OP_MOVE         ? move->tier
-                 : sight_kept(sight) < TIER_COUNT ? (enum tier)sight_kept(sight)
-                                                  : TIER_DEFAULT;
+    claim.tier = lock_tier(move, sight);
+    claim.wish = wish_of(move);
     sight_destroy(sight);
     if (result == QUEUE_OK && !done) {
         result = claim_take_lock(queue, &claim, error_r);
         if (result == QUEUE_OK)
-            result = act_under_lock(move, &claim, error_r);
+            result = act_under_lock(move, &claim, &done, error_r);
     }
     if (result == QUEUE_BUSY)
         step_error(error_r, "job %.12s is being worked on", hash);
     claim_release_memory(&claim);
     *from_r = move->from_name;
-    *to_r = result == QUEUE_OK ? move->to_name : move->from_name;
+    *to_r = result != QUEUE_OK ? move->from_name : done ? NULL : move->to_name;
     return result;
 }
 
@@ -124,7 +194,7 @@ static enum queue_result record_word(struct move *move, struct claim *claim,
     enum queue_result result;
 
     record_attempt_init(&attempt);
-    memcpy(attempt.claim, claim->id, sizeof(attempt.claim));
+    snprintf(attempt.claim, sizeof(attempt.claim), "%s", word_of(claim));
     attempt.ended_ms = claim->started_ms;
     attempt.worker = mem_strdup(queue->identity.worker);
     attempt.host = mem_strdup(queue->identity.host);
@@ -145,7 +215,7 @@ static enum queue_result check_retry(struct move *move, const struct sight *sigh
 
     if (!sight_has(sight, SCAN_RAW))
         return QUEUE_NONE;
-    switch (sight_state(sight, NULL)) {
+    switch (sight_state(sight, move->claim)) {
     case JOB_DONE:
         move->to_name = name_of(JOB_TODO);
         return options->reconvert ? QUEUE_OK : QUEUE_NONE;
@@ -155,7 +225,7 @@ static enum queue_result check_retry(struct move *move, const struct sight *sigh
         move->to_name = name_of(JOB_TODO);
         return QUEUE_OK;
     case JOB_PROCESSING:
-        return move->from_name == name_of(JOB_PROCESSING) ? QUEUE_BUSY : QUEUE_OK;
+        return QUEUE_BUSY;
     case JOB_TODO:
         *done = !options->reset && !options->move && sight_kept(sight) < TIER_COUNT &&
                 sight->todo[sight_kept(sight)].not_before == 0;
@@ -175,6 +245,27 @@ static enum tier retry_tier(const struct move *move, const struct sight *sight)
     if (sight_has(sight, SCAN_DEAD) && sight->dead.tier_known)
         return sight->dead.tier;
     return sight_has(sight, SCAN_FAILED) ? sight->failed.tier : TIER_DEFAULT;
+}
+
+static int64_t max_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Number of the next run. */
+static int64_t next_run(const struct sight *sight, const struct history *history)
+{
+    int64_t next = history_runs(history) + 1;
+
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+        if (sight_has(sight, (enum scan_place)tier))
+            next = max_of(next, sight->todo[tier].attempt);
+    if (!sight_has(sight, SCAN_DEAD))
+        return next;
+    /* v1's record has no number, but a count. */
+    return max_of(next, max_of(sight->dead.attempt,
+                               sight->dead.claim[0] != '\0' ? 0 : sight->dead.total_retries + 1) +
+                            1);
 }
 
 /* What the retried job's marker says: the count stays unless the user resets it. */
@@ -197,11 +288,14 @@ static enum queue_result retry_marker(struct move *move, struct claim *claim,
     if (count < history_charged(&history, ""))
         count = history_charged(&history, "");
     todo_r->retries = move->retry->reset ? 0 : count;
-    todo_r->attempt = (int64_t)history.count + 1;
+    todo_r->attempt = next_run(sight, &history);
+    /* Each burial and each clearing has left a record: so this is beyond all that were buried. */
+    todo_r->generation =
+        max_of(max_of(sight_generation(sight), sight->dead.generation), (int64_t)history.count) + 1;
     todo_r->not_before = 0;
     if (todo_r->queued_at == 0)
         todo_r->queued_at = store_server_ms(move->queue->store, move->queue->clock);
-    memcpy(todo_r->claim, claim->id, sizeof(todo_r->claim));
+    snprintf(todo_r->claim, sizeof(todo_r->claim), "%s", word_of(claim));
     if (sight_has(sight, SCAN_DEAD))
         memcpy(todo_r->over_dead, sight->ops[SCAN_DEAD].etag_r, sizeof(todo_r->over_dead));
     if (sight_has(sight, SCAN_OUT))
@@ -240,7 +334,8 @@ static enum queue_result act_retry(struct move *move, struct claim *claim, struc
                                    char **error_r)
 {
     struct queue *queue = move->queue;
-    enum tier tier = retry_tier(move, sight);
+    unsigned written = written_tier(claim, sight);
+    enum tier tier = written < TIER_COUNT ? (enum tier)written : retry_tier(move, sight);
     struct record_todo todo;
     struct evidence evidence;
     enum queue_result result = QUEUE_OK;
@@ -250,10 +345,10 @@ static enum queue_result act_retry(struct move *move, struct claim *claim, struc
         (void)!sight_clear_place(queue, claim, sight, PLANTED(DEAD_FIRST) ? SCAN_DEAD : SCAN_OUT,
                                  &evidence, error_r);
     }
-    /* Done by our own earlier try. */
-    if (sight_has(sight, (enum scan_place)tier) && strcmp(sight->todo[tier].claim, claim->id) == 0)
+    if (written < TIER_COUNT) { /* by an earlier try */
         evidence_set(queue, &evidence, sight->keys[tier], &sight->ops[tier]);
-    else {
+        result = sight_clear_markers(queue, claim, sight, tier, &evidence, error_r);
+    } else {
         if (move->retry->reset)
             result = record_word(move, claim, sight, ATTEMPT_RESET, "count reset", error_r);
         if (result == QUEUE_OK)
@@ -274,6 +369,7 @@ enum queue_result queue_retry(struct queue *queue, const char *hash,
 {
     struct move move = {.queue = queue,
                         .op = LOCK_OP_RETRY,
+                        .what = "retry",
                         .by = options->by,
                         .retry = options,
                         .check = check_retry,
@@ -286,17 +382,17 @@ enum queue_result queue_retry(struct queue *queue, const char *hash,
 
 static enum queue_result check_cancel(struct move *move, const struct sight *sight, bool *done)
 {
-    switch (sight_state(sight, NULL)) {
+    move->has_result = sight_has(sight, SCAN_OUT);
+    switch (sight_state(sight, move->claim)) {
     case JOB_TODO:
     case JOB_FAILED:
         if (move->to == CANCEL_REQUEUE)
             *done = true;
         else
-            move->to_name = name_of(JOB_DEAD);
+            move->to_name = name_of(move->has_result ? JOB_DONE : JOB_DEAD);
         return QUEUE_OK;
-    case JOB_PROCESSING: /* ours, under the lock */
-        move->to_name = name_of(JOB_DEAD);
-        return move->from_name == name_of(JOB_PROCESSING) ? QUEUE_BUSY : QUEUE_OK;
+    case JOB_PROCESSING:
+        return QUEUE_BUSY;
     case JOB_DEAD:
     case JOB_DONE:
     case JOB_RAW:
@@ -312,8 +408,8 @@ static enum queue_result act_cancel(struct move *move, struct claim *claim, stru
     unsigned kept = sight_kept(sight);
     char text[128];
     struct charge charge = {
-        .id = claim->id,
-        .number = kept < TIER_COUNT ? sight->todo[kept].attempt : 1,
+        .id = word_of(claim),
+        .number = kept < TIER_COUNT ? sight->todo[kept].attempt - 1 : 0, /* the last that ran */
         .reason = "cancelled",
         .error = text,
         .worker = move->queue->identity.worker,
@@ -323,7 +419,7 @@ static enum queue_result act_cancel(struct move *move, struct claim *claim, stru
     };
     enum queue_result result;
 
-    if (sight_dead_stands(sight)) /* our own earlier try */
+    if (sight_dead_stands(sight)) /* an earlier try */
         return sight_clear(move->queue, claim, sight, error_r);
     snprintf(text, sizeof(text), "cancelled by %.80s", move->by != NULL ? move->by : "a user");
     result = record_word(move, claim, sight, ATTEMPT_CANCELLED, "cancelled", error_r);
@@ -336,14 +432,18 @@ static enum queue_result mark_cancel(struct queue *queue, const char *hash, enum
                                      const char *by, char **error_r)
 {
     enum queue_result result = QUEUE_BUSY;
+    bool closing = false;
     char key[KEY_SIZE];
 
     key_lock(&queue->keys, hash, key);
-    for (int looks = 0; looks < LOOKS && result == QUEUE_BUSY; looks++) {
+    for (int looks = 0; looks < LOOKS && (result == QUEUE_BUSY || closing); looks++) {
         struct record_lock lock;
         struct store_op op;
         struct step_put put;
         enum record_result read;
+
+        if (closing)
+            step_pause(queue, looks);
 
         store_op_init(&op, STORE_GET, key);
         result = step_read(queue, NULL, &op, 1, error_r);
@@ -352,7 +452,10 @@ static enum queue_result mark_cancel(struct queue *queue, const char *hash, enum
             return result == QUEUE_OK ? QUEUE_NONE : result;
         }
         read = record_lock_read(buf_text(&op.data), op.data.len, &lock);
-        if (read != RECORD_OK || lock.op != LOCK_OP_CONVERT || lock.proto < 2) {
+        if (read == RECORD_OK && lock.closing) { /* about to go: then it is a queued one */
+            step_error(error_r, "job %.12s is just being given up by its worker; try again", hash);
+            result = QUEUE_AGAIN;
+        } else if (read != RECORD_OK || lock.op != LOCK_OP_CONVERT || lock.proto < 2) {
             step_error(error_r, "job %.12s is held by %s, which takes no orders", hash,
                        read == RECORD_OK && lock.worker != NULL ? lock.worker : "somebody");
             result = QUEUE_DAMAGED;
@@ -366,6 +469,7 @@ static enum queue_result mark_cancel(struct queue *queue, const char *hash, enum
             result = step_put(queue, NULL, &put, error_r);
             step_put_release(&put);
         }
+        closing = read == RECORD_OK && lock.closing;
         record_lock_release(&lock);
         store_op_release(&op);
     }
@@ -378,9 +482,9 @@ enum queue_result queue_cancel(struct queue *queue, const char *hash, enum cance
 {
     struct move move = {.queue = queue,
                         .op = LOCK_OP_MOVE,
+                        .what = "cancel",
                         .by = by,
                         .to = to,
-                        .tier = TIER_DEFAULT,
                         .check = check_cancel,
                         .act = act_cancel};
     enum queue_result result = run_move(&move, hash, from_r, to_r, error_r);
@@ -395,6 +499,7 @@ enum queue_result queue_cancel(struct queue *queue, const char *hash, enum cance
     *from_r = name_of(JOB_PROCESSING);
     *to_r = result != QUEUE_OK     ? *from_r
             : to == CANCEL_REQUEUE ? name_of(JOB_TODO)
+            : move.has_result      ? name_of(JOB_DONE)
                                    : name_of(JOB_DEAD);
     return result;
 }
@@ -403,7 +508,7 @@ enum queue_result queue_cancel(struct queue *queue, const char *hash, enum cance
 
 static enum queue_result check_tier(struct move *move, const struct sight *sight, bool *done)
 {
-    switch (sight_state(sight, NULL)) {
+    switch (sight_state(sight, move->claim)) {
     case JOB_TODO:
     case JOB_FAILED:
         if (sight_kept(sight) == TIER_COUNT)
@@ -414,7 +519,7 @@ static enum queue_result check_tier(struct move *move, const struct sight *sight
                 (sight->has & SCAN_MARKERS) == SCAN_BIT(move->tier);
         return QUEUE_OK;
     case JOB_PROCESSING:
-        return move->from_name == name_of(JOB_PROCESSING) ? QUEUE_BUSY : QUEUE_OK;
+        return QUEUE_BUSY;
     case JOB_DEAD:
     case JOB_DONE:
     case JOB_RAW:
@@ -433,22 +538,26 @@ static enum queue_result act_tier(struct move *move, struct claim *claim, struct
 
     if (kept == TIER_COUNT)
         return QUEUE_NONE;
-    if (sight_has(sight, (enum scan_place)move->tier) &&
-        strcmp(sight->todo[move->tier].claim, claim->id) == 0) { /* our own earlier try */
+    if (written_tier(claim, sight) == (unsigned)move->tier) { /* by an earlier try */
         evidence_set(move->queue, &evidence, sight->keys[move->tier], &sight->ops[move->tier]);
         return sight_clear_markers(move->queue, claim, sight, move->tier, &evidence, error_r);
     }
     todo = sight->todo[kept];
     todo.retries = sight_count(sight, "");
-    memcpy(todo.claim, claim->id, sizeof(todo.claim));
+    todo.generation = sight_generation(sight);
+    snprintf(todo.claim, sizeof(todo.claim), "%s", word_of(claim));
     return write_marker(move->queue, claim, sight, move->tier, &todo, &evidence, error_r);
 }
 
 enum queue_result queue_reprioritize(struct queue *queue, const char *hash, enum tier tier,
                                      const char **from_r, const char **to_r, char **error_r)
 {
-    struct move move = {
-        .queue = queue, .op = LOCK_OP_MOVE, .tier = tier, .check = check_tier, .act = act_tier};
+    struct move move = {.queue = queue,
+                        .op = LOCK_OP_MOVE,
+                        .what = "tier",
+                        .tier = tier,
+                        .check = check_tier,
+                        .act = act_tier};
 
     return run_move(&move, hash, from_r, to_r, error_r);
 }
@@ -459,7 +568,7 @@ static enum queue_result check_dead(struct move *move, const struct sight *sight
 {
     (void)done;
     move->to_name = name_of(JOB_RAW);
-    if (sight_state(sight, NULL) == JOB_DEAD)
+    if (sight_state(sight, move->claim) == JOB_DEAD)
         return QUEUE_OK;
     move->to_name = move->from_name;
     return QUEUE_NONE;
@@ -486,8 +595,8 @@ enum queue_result queue_clear_dead(struct queue *queue, const char *hash, const 
 {
     struct move move = {.queue = queue,
                         .op = LOCK_OP_MOVE,
+                        .what = "clear",
                         .by = by,
-                        .tier = TIER_DEFAULT,
                         .check = check_dead,
                         .act = act_clear_dead};
 
@@ -500,28 +609,76 @@ static enum queue_result check_remove(struct move *move, const struct sight *sig
     move->to_name = name_of(JOB_UNKNOWN);
     if (sight->has == 0)
         return QUEUE_NONE;
-    if (move->from_name == name_of(JOB_PROCESSING))
-        return QUEUE_BUSY;
-    return QUEUE_OK;
+    return sight_state(sight, move->claim) == JOB_PROCESSING ? QUEUE_BUSY : QUEUE_OK;
 }
 
 static enum queue_result act_remove(struct move *move, struct claim *claim, struct sight *sight,
                                     char **error_r)
 {
-    enum queue_result result = QUEUE_OK;
-
-    /* The second beat says that the removal has begun. Of a first PUT that lands when everybody has
-     * given up and the job may have been made again, nobody concludes anything. */
-    if (claim->beat == 0)
-        result = claim_renew(move->queue, claim, error_r);
-    return result == QUEUE_OK ? heal_remove_all(move->queue, claim, sight, error_r) : result;
+    return heal_remove_all(move->queue, claim, sight, error_r);
 }
 
 enum queue_result queue_remove(struct queue *queue, const char *hash, const char *by,
                                const char **from_r, const char **to_r, char **error_r)
 {
-    struct move move = {
-        .queue = queue, .op = LOCK_OP_REMOVE, .by = by, .check = check_remove, .act = act_remove};
+    struct move move = {.queue = queue,
+                        .op = LOCK_OP_REMOVE,
+                        .what = "remove",
+                        .by = by,
+                        .check = check_remove,
+                        .act = act_remove};
 
     return run_move(&move, hash, from_r, to_r, error_r);
+}
+
+/* ---- moves of the dead ---- */
+
+/* What the wish asks for; false: it cannot be read. Texts are borrowed. */
+static bool read_wish(struct json_object *wish, struct move *move, struct retry_options *options)
+{
+    const char *what = json_get_text(wish, "do");
+    bool tier = tier_parse(json_get_text(wish, "tier"), &move->tier);
+
+    if (what == NULL)
+        return false;
+    move->by = json_get_text(wish, "by");
+    if (strcmp(what, "retry") == 0) {
+        if (!json_get_bool(wish, "reset", &options->reset))
+            options->reset = false;
+        if (!json_get_bool(wish, "reconvert", &options->reconvert))
+            options->reconvert = false;
+        options->move = tier;
+        options->tier = move->tier;
+        move->retry = options;
+        move->check = check_retry;
+        move->act = act_retry;
+        return true;
+    }
+    if (strcmp(what, "tier") == 0) {
+        move->check = check_tier;
+        move->act = act_tier;
+        return tier;
+    }
+    if (strcmp(what, "cancel") == 0) {
+        move->to = CANCEL_BURY;
+        move->check = check_cancel;
+        move->act = act_cancel;
+        return true;
+    }
+    move->check = check_dead;
+    move->act = act_clear_dead;
+    return strcmp(what, "clear") == 0;
+}
+
+enum queue_result move_carry_on(struct queue *queue, struct claim *claim, char **error_r)
+{
+    struct move move = {.queue = queue, .op = claim->op};
+    struct retry_options options = {0};
+    enum queue_result result;
+    bool done;
+
+    if (!read_wish(claim->wish, &move, &options))
+        return QUEUE_NONE;
+    result = act_once(&move, claim, &done, error_r);
+    return result == QUEUE_BUSY ? QUEUE_NONE : result;
 }

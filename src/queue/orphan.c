@@ -64,6 +64,7 @@ static enum queue_result look_at(void *arg, const char *hash, const struct store
             heal_take_over(watch->queue, hash, op.etag_r, &lock, false, &claim, watch->error_r);
         if (result == QUEUE_OK)
             result = claim_release(watch->queue, &claim, watch->error_r);
+        claim_release_memory(&claim);
         if (result == QUEUE_OK)
             step_notice(watch->queue, "heal", hash, "a late lock of ours was released");
         if (result == QUEUE_BUSY || result == QUEUE_LOST)

@@ -35,6 +35,9 @@ enum planted {
     PLANTED_OLD_MARKER_FIRST,        /* a moved job's old marker goes first */
     PLANTED_DEAD_FIRST,              /* a retried job's dead record goes first */
     PLANTED_OVER_ANY,                /* a marker that overrides one result overrides all */
+    PLANTED_LATE_DEATH_COUNTS,       /* a burial that lands after a retry hides the job */
+    PLANTED_CANCEL_DROPPED,          /* a lock is released whatever mark it carries */
+    PLANTED_MOVE_DROPPED,            /* a dead mover's move is not carried on */
     PLANTED_COUNT
 };
 extern enum planted planted_bug; /* of the simulator */

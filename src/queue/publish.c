@@ -215,6 +215,7 @@ enum queue_result queue_complete(struct queue *queue, struct claim *claim, char 
     if (result == QUEUE_OK && claim->dead_etag[0] != '\0')
         result = delete_note(queue, claim, key_dead(&queue->keys, claim->hash, key),
                              claim->dead_etag, &evidence, error_r);
+    claim->settled = true;
     if (result == QUEUE_OK)
         result = claim_release(queue, claim, error_r);
     return result == QUEUE_LOST ? QUEUE_OK : result; /* the job is settled, whoever has its lock */

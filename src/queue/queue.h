@@ -108,7 +108,11 @@ struct claim {
     char result_etag[STORE_ETAG_SIZE]; /* result and dead record seen at the claim, which the marker
                                           overrides; "" = none */
     char dead_etag[STORE_ETAG_SIZE];
+    bool settled;                 /* nothing is left that a cancel mark could stop */
+    bool closing;                 /* the lock says that it is about to go */
     struct json_object *progress; /* goes out with each beat; NULL: none. Owned. */
+    struct json_object *wish;     /* of a move, and of the lock that holds it (move.h). Owned. */
+    struct json_object *lost;     /* of a taken lock: whose attempt it was. Owned. */
 };
 void claim_release_memory(struct claim *claim);
 
@@ -124,6 +128,7 @@ struct candidate {
     char hash[65];
     enum tier tier;
     int64_t retries;            /* count that the lock is born with */
+    int64_t attempt;            /* number of the run; 0: 1 */
     int64_t not_before;         /* 0: none */
     char etag[STORE_ETAG_SIZE]; /* of the marker as listed */
     bool with_past;             /* the marker was not empty */
@@ -190,12 +195,14 @@ struct retry_options {
     enum tier tier;
     const char *by; /* for the record */
 };
-/* `from_r`, `to_r`: state names for the command's output. */
+/* `from_r`, `to_r`: state names for the command's output. OK with *to_r NULL: nothing was needed,
+ * the job is as it was. This holds for all moves. */
 enum queue_result queue_retry(struct queue *queue, const char *hash,
                               const struct retry_options *options, const char **from_r,
                               const char **to_r, char **error_r) MUST_CHECK;
 /* A queued job becomes dead with reason `cancelled` (with requeue: nothing to do); a running one
- * gets the cancel mark. */
+ * gets the cancel mark, and *to_r says what it is about to be. Of a reconversion only the wish
+ * goes: the result stands, and the job is done. */
 enum queue_result queue_cancel(struct queue *queue, const char *hash, enum cancel_to to,
                                const char *by, const char **from_r, const char **to_r,
                                char **error_r) MUST_CHECK;

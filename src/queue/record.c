@@ -208,6 +208,7 @@ enum record_result record_todo_read(const void *bytes, size_t len, struct record
     todo_r->queued_at = take_ms(object, "queued_at");
     todo_r->not_before = take_ms(object, "not_before");
     todo_r->attempt = take_int(object, "attempt", 1, COUNT_MAX, todo_r->retries + 1);
+    todo_r->generation = take_count(object, "generation");
     take_claim(object, "claim", todo_r->claim);
     take_claim(object, "charged", todo_r->charged);
     take_over(object, todo_r);
@@ -231,6 +232,7 @@ void record_todo_write(struct buf *out, const struct record_todo *todo)
     put_text(object, "last_error", todo->last_error);
     put_int(object, "not_before", todo->not_before);
     put_int(object, "attempt", todo->attempt);
+    put_int(object, "generation", todo->generation);
     put_text(object, "claim", todo->claim);
     put_text(object, "charged", todo->charged);
     if (todo->over_result[0] != '\0' || todo->over_dead[0] != '\0') {
@@ -257,13 +259,30 @@ bool record_todo_over_result(const struct record_todo *todo, const char *etag)
            (PLANTED(OVER_ANY) || strcmp(todo->over_result, etag) == 0);
 }
 
-bool record_todo_over_dead(const struct record_todo *todo, const char *etag)
+bool record_todo_over_dead(const struct record_todo *todo, const char *etag, int64_t generation)
 {
-    return todo->v1_manual_retry ||
+    bool past = generation >= 0 && generation < todo->generation && !PLANTED(LATE_DEATH_COUNTS);
+
+    return todo->v1_manual_retry || past ||
            (todo->over_dead[0] != '\0' && strcmp(todo->over_dead, etag) == 0);
 }
 
 /* ---- lock ---- */
+
+/* A member that is an object: the caller's now. */
+static struct json_object *take_object(struct json_object *object, const char *name)
+{
+    struct json_object *member = json_object_get(json_get_object(object, name));
+
+    json_remove(object, name);
+    return member;
+}
+
+static void put_object(struct json_object *object, const char *name, struct json_object *member)
+{
+    if (member != NULL)
+        json_set_object(object, name, json_object_get(member));
+}
 
 static void take_cancel(struct json_object *object, struct record_lock *lock)
 {
@@ -306,8 +325,12 @@ enum record_result record_lock_read(const void *bytes, size_t len, struct record
     lock_r->slot = take_int(object, "slot", 0, COUNT_MAX, -1);
     lock_r->attempt = take_count(object, "attempt");
     take_cancel(object, lock_r);
-    lock_r->progress = json_object_get(json_get_object(object, "progress"));
-    json_remove(object, "progress");
+    if (!json_get_bool(object, "closing", &lock_r->closing))
+        lock_r->closing = false;
+    json_remove(object, "closing");
+    lock_r->wish = take_object(object, "wish");
+    lock_r->lost = take_object(object, "lost");
+    lock_r->progress = take_object(object, "progress");
     lock_r->extra = take_rest(object);
     return RECORD_OK;
 }
@@ -341,8 +364,11 @@ void record_lock_write(struct buf *out, const struct record_lock *lock)
         json_set_text(cancel, "to", cancel_names[lock->cancel]);
         json_set_object(object, "cancel", cancel);
     }
-    if (lock->progress != NULL)
-        json_set_object(object, "progress", json_object_get(lock->progress));
+    if (lock->closing)
+        json_set_bool(object, "closing", true);
+    put_object(object, "wish", lock->wish);
+    put_object(object, "lost", lock->lost);
+    put_object(object, "progress", lock->progress);
     finish(out, object, lock->extra);
 }
 
@@ -352,6 +378,8 @@ void record_lock_release(struct record_lock *lock)
     free(lock->incarnation);
     free(lock->host);
     free(lock->cancel_by);
+    json_object_put(lock->wish);
+    json_object_put(lock->lost);
     json_object_put(lock->progress);
     json_object_put(lock->extra);
     memset(lock, 0, sizeof(*lock));
@@ -418,6 +446,7 @@ enum record_result record_dead_read(const void *bytes, size_t len, struct record
 
     memset(dead_r, 0, sizeof(*dead_r));
     dead_r->tier = TIER_DEFAULT;
+    dead_r->generation = -1;
     if (result != RECORD_OK)
         return result;
     dead_r->error = take_text(object, "error");
@@ -425,6 +454,7 @@ enum record_result record_dead_read(const void *bytes, size_t len, struct record
     dead_r->moved_at = take_iso(object, "moved_to_dead_at");
     dead_r->total_retries = take_count(object, "total_retries");
     dead_r->attempt = take_count(object, "attempt");
+    dead_r->generation = take_int(object, "generation", 0, COUNT_MAX, -1);
     dead_r->tier_known = take_tier(object, &dead_r->tier);
     dead_r->cause = cause_parse(json_get_text(object, "cause"));
     take_claim(object, "claim", dead_r->claim);
@@ -442,9 +472,22 @@ void record_dead_write(struct buf *out, const struct record_dead *dead)
     json_set_text(object, "reason", dead->reason != NULL ? dead->reason : "exceeded_max_retries");
     json_set_text(object, "priority", tier_name(dead->tier));
     put_int(object, "attempt", dead->attempt);
+    if (dead->generation >= 0)
+        json_set_int(object, "generation", dead->generation);
     put_text(object, "cause", cause_name(dead->cause));
     put_text(object, "claim", dead->claim);
     finish(out, object, NULL);
+}
+
+int64_t record_dead_generation(const void *bytes, size_t len)
+{
+    struct record_dead dead;
+    int64_t generation = -1;
+
+    if (record_dead_read(bytes, len, &dead) == RECORD_OK)
+        generation = dead.generation;
+    record_dead_release(&dead);
+    return generation;
 }
 
 void record_dead_release(struct record_dead *dead)

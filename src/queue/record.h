@@ -64,6 +64,7 @@ struct record_todo {
     char over_dead[STORE_ETAG_SIZE];
     bool v1_manual_retry; /* recovered_from manual_retry_*: counts as naming the dead record */
     int64_t attempt;      /* number of the next attempt, 1 for a fresh job */
+    int64_t generation;   /* raised by each charge and retry; 0: a fresh job, or v1 dropped it */
     char *recovered_from, *last_error; /* NULL: none */
     struct json_object *extra;
 };
@@ -84,6 +85,9 @@ struct record_lock {
     enum cancel_to cancel;
     char *cancel_by;
     int64_t cancel_at;
+    bool closing;             /* its owner is about to delete it: no mark is put into it any more */
+    struct json_object *wish; /* of a move: what is to be done (move.h); NULL: none */
+    struct json_object *lost; /* of a taken lock: whose it was (worker, host, slot, started) */
     struct json_object *progress; /* NULL: none */
     struct json_object *extra;
 };
@@ -100,6 +104,7 @@ struct record_failed {
 struct record_dead {
     char *error, *reason;
     int64_t moved_at, total_retries, attempt;
+    int64_t generation; /* of the marker that it buried; -1: not said (v1) */
     enum tier tier;
     bool tier_known;
     enum cause cause;
@@ -142,9 +147,13 @@ enum record_result record_todo_read(const void *bytes, size_t len,
                                     struct record_todo *todo_r) MUST_CHECK;
 void record_todo_write(struct buf *out, const struct record_todo *todo);
 void record_todo_release(struct record_todo *todo);
-/* Does this marker stand although a result, a dead record with this ETag is there? */
+/* Does this marker stand although a result with this ETag is there? */
 bool record_todo_over_result(const struct record_todo *todo, const char *etag);
-bool record_todo_over_dead(const struct record_todo *todo, const char *etag);
+/* The same for a dead record: it is named, or buried an earlier generation of the job: a burial
+ * that was long on its way and landed after the job went on. `generation` -1: not known. */
+bool record_todo_over_dead(const struct record_todo *todo, const char *etag, int64_t generation);
+/* The generation that these bytes of a dead record tell; -1: none. */
+int64_t record_dead_generation(const void *bytes, size_t len);
 
 enum record_result record_lock_read(const void *bytes, size_t len,
                                     struct record_lock *lock_r) MUST_CHECK;

@@ -99,7 +99,8 @@ bool sight_dead_stands(const struct sight *sight)
     if (!sight_has(sight, SCAN_DEAD))
         return false;
     for (unsigned tier = 0; tier < TIER_COUNT; tier++)
-        if (record_todo_over_dead(&sight->todo[tier], sight->ops[SCAN_DEAD].etag_r))
+        if (record_todo_over_dead(&sight->todo[tier], sight->ops[SCAN_DEAD].etag_r,
+                                  sight->dead.generation))
             return false;
     return true;
 }
@@ -133,6 +134,16 @@ int64_t sight_count(const struct sight *sight, const char *but)
     if (sight_has(sight, SCAN_FAILED) && !own && count < sight->failed.retries + 1)
         count = sight->failed.retries + 1;
     return count;
+}
+
+int64_t sight_generation(const struct sight *sight)
+{
+    int64_t generation = 0;
+
+    for (unsigned tier = 0; tier < TIER_COUNT; tier++)
+        if (generation < sight->todo[tier].generation)
+            generation = sight->todo[tier].generation;
+    return generation;
 }
 
 bool sight_charged(const struct sight *sight, const char *claim_id)

@@ -43,6 +43,8 @@ enum job_state sight_state(const struct sight *sight, const struct claim *claim)
  * out (it is about the attempt that is being counted). */
 int64_t sight_count(const struct sight *sight, const char *but);
 bool sight_charged(const struct sight *sight, const char *claim_id);
+/* Highest generation that its markers tell. */
+int64_t sight_generation(const struct sight *sight);
 
 /* Deletes what the settled state makes superfluous: of a result: markers, dead, failed; of a dead
  * record: markers, failed. The caller holds the lock. */

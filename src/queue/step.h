@@ -98,7 +98,9 @@ enum queue_result claim_take_lock(struct queue *queue, struct claim *claim,
 enum queue_result claim_take_over(struct queue *queue, struct claim *claim, const char *etag,
                                   char **error_r) MUST_CHECK;
 void claim_lock_body(struct queue *queue, const struct claim *claim, struct buf *out);
-/* queue_renew() and queue_release() for use inside: *error_r is set by the caller before. */
+/* queue_renew() and queue_release() for use inside: *error_r is set by the caller before. A cancel
+ * mark that the lock carries when it is to go is carried out first, unless claim->settled: no mark
+ * that a command could place is lost. */
 enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **error_r) MUST_CHECK;
 enum queue_result claim_release(struct queue *queue, struct claim *claim,
                                 char **error_r) MUST_CHECK;

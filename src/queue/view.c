@@ -80,6 +80,8 @@ static void read_marker(struct job_view *view, enum tier tier, const struct stor
     view->tier_known = true;
     if (record_todo_read(buf_text(&op->data), op->data.len, &view->todo) == RECORD_DAMAGED)
         name_damaged(view, "todo");
+    if (view->todo.queued_at == 0) /* a fresh one is empty: it was queued when it was written */
+        view->todo.queued_at = op->modified_ms_r;
 }
 
 static void read_lock(struct queue *queue, struct job_view *view, const struct store_op *op)
@@ -146,7 +148,7 @@ void view_look_init(struct queue *queue, const char *hash, enum scan_place place
     store_op_init(op, large ? STORE_HEAD : STORE_GET, key);
 }
 
-static void view_begin(struct job_view *view, const char *hash)
+static void view_init(struct job_view *view, const char *hash)
 {
     memset(view, 0, sizeof(*view));
     snprintf(view->hash, sizeof(view->hash), "%s", hash);
@@ -155,47 +157,74 @@ static void view_begin(struct job_view *view, const char *hash)
     view->size_bytes = view->result_bytes = -1;
 }
 
-/* What SCAN_COUNT answers tell of one job. */
-static void view_read(struct queue *queue, const struct store_op *ops, struct job_view *view)
+/* `ops`: one of each place; where there was nothing, or nobody asked, its status is not OK. */
+static void view_fill(struct queue *queue, struct job_view *view, const struct store_op *ops)
 {
     bool over_result, over_dead;
     unsigned has = 0;
 
     for (unsigned place = 0; place < SCAN_COUNT; place++) {
-        if (ops[place].status != STORE_OK)
-            continue;
-        has |= SCAN_BIT(place);
-        read_place(queue, view, (enum scan_place)place, &ops[place]);
+        if (ops[place].status == STORE_OK) {
+            has |= SCAN_BIT(place);
+            read_place(queue, view, (enum scan_place)place, &ops[place]);
+        }
     }
     over_result = record_todo_over_result(&view->todo, ops[SCAN_OUT].etag_r);
-    over_dead = record_todo_over_dead(&view->todo, ops[SCAN_DEAD].etag_r);
+    over_dead = record_todo_over_dead(&view->todo, ops[SCAN_DEAD].etag_r, view->dead.generation);
     view->state = view_state_of(has, over_result, over_dead);
     if (!view->tier_known && view->has_failed && view->failed.tier_known)
         view->tier = view->failed.tier;
 }
 
+/* Reads, of each job, the places in its mask; all at once. */
+static enum queue_result read_views(struct queue *queue, const char (*hashes)[65],
+                                    const unsigned *masks, size_t count, struct job_view *views_r,
+                                    char **error_r)
+{
+    size_t most = count * SCAN_COUNT, asked = 0;
+    struct store_op *asks = mem_alloc((most + 1) * sizeof(*asks));
+    struct store_op *ops = mem_alloc((most + 1) * sizeof(*ops));
+    char(*keys)[KEY_SIZE] = mem_alloc((most + 1) * KEY_SIZE);
+    enum queue_result result;
+
+    for (size_t at = 0; at < most; at++) {
+        store_op_init(&ops[at], STORE_GET, "");
+        ops[at].status = STORE_NOT_FOUND;
+        if ((masks[at / SCAN_COUNT] & SCAN_BIT(at % SCAN_COUNT)) != 0) {
+            view_look_init(queue, hashes[at / SCAN_COUNT], (enum scan_place)(at % SCAN_COUNT),
+                           &asks[asked], keys[asked]);
+            asked++;
+        }
+    }
+    result = step_read(queue, NULL, asks, asked, error_r);
+    asked = 0;
+    for (size_t at = 0; at < most; at++) /* moved: what an answer holds is the place's now */
+        if ((masks[at / SCAN_COUNT] & SCAN_BIT(at % SCAN_COUNT)) != 0)
+            ops[at] = asks[asked++];
+    for (size_t i = 0; i < count; i++) {
+        view_init(&views_r[i], hashes[i]);
+        if (result == QUEUE_OK)
+            view_fill(queue, &views_r[i], &ops[i * SCAN_COUNT]);
+    }
+    for (size_t at = 0; at < most; at++)
+        store_op_release(&ops[at]);
+    free(keys);
+    free(ops);
+    free(asks);
+    return result;
+}
+
 enum queue_result view_jobs(struct queue *queue, const char (*hashes)[65], size_t count,
                             struct job_view *views_r, char **error_r)
 {
-    size_t total = count * SCAN_COUNT;
-    struct store_op *ops = mem_alloc((total + 1) * sizeof(*ops));
-    char(*keys)[KEY_SIZE] = mem_alloc((total + 1) * KEY_SIZE);
+    unsigned *masks = mem_alloc((count + 1) * sizeof(*masks));
     enum queue_result result;
 
     *error_r = NULL;
-    for (size_t i = 0; i < total; i++)
-        view_look_init(queue, hashes[i / SCAN_COUNT], (enum scan_place)(i % SCAN_COUNT), &ops[i],
-                       keys[i]);
-    result = step_read(queue, NULL, ops, total, error_r);
-    for (size_t i = 0; i < count; i++) {
-        view_begin(&views_r[i], hashes[i]);
-        if (result == QUEUE_OK)
-            view_read(queue, &ops[i * SCAN_COUNT], &views_r[i]);
-    }
-    for (size_t i = 0; i < total; i++)
-        store_op_release(&ops[i]);
-    free(keys);
-    free(ops);
+    for (size_t i = 0; i < count; i++)
+        masks[i] = SCAN_ALL;
+    result = read_views(queue, hashes, masks, count, views_r, error_r);
+    free(masks);
     return result;
 }
 
@@ -222,17 +251,41 @@ void job_view_release(struct job_view *view)
 
 /* ---- listings ---- */
 
-bool view_marker_over(const struct store_op *op, const char *etag, bool dead)
+static enum queue_result read_generation(struct queue *queue, const char *hash,
+                                         int64_t *generation_r, char **error_r)
+{
+    char key[KEY_SIZE];
+    struct store_op op;
+    enum queue_result result;
+
+    *generation_r = -1;
+    store_op_init(&op, STORE_GET, key_dead(&queue->keys, hash, key));
+    result = step_read(queue, NULL, &op, 1, error_r);
+    if (result == QUEUE_OK && op.status == STORE_OK)
+        *generation_r = record_dead_generation(buf_text(&op.data), op.data.len);
+    store_op_release(&op);
+    return result;
+}
+
+enum queue_result view_over(struct queue *queue, const char *hash, const struct store_op *marker,
+                            const char *out_etag, const char *dead_etag, bool *over_result,
+                            bool *over_dead, char **error_r)
 {
     struct record_todo todo;
-    bool over = false;
+    int64_t generation = -1;
+    enum queue_result result = QUEUE_OK;
 
-    if (op->status == STORE_OK &&
-        record_todo_read(buf_text(&op->data), op->data.len, &todo) == RECORD_OK) {
-        over = dead ? record_todo_over_dead(&todo, etag) : record_todo_over_result(&todo, etag);
-        record_todo_release(&todo);
-    }
-    return over;
+    if (marker->status != STORE_OK ||
+        record_todo_read(buf_text(&marker->data), marker->data.len, &todo) != RECORD_OK)
+        return QUEUE_OK;
+    if (out_etag[0] != '\0' && record_todo_over_result(&todo, out_etag))
+        *over_result = true;
+    if (dead_etag[0] != '\0' && todo.generation > 0)
+        result = read_generation(queue, hash, &generation, error_r);
+    if (dead_etag[0] != '\0' && record_todo_over_dead(&todo, dead_etag, generation))
+        *over_dead = true;
+    record_todo_release(&todo);
+    return result;
 }
 
 struct listing {
@@ -240,8 +293,20 @@ struct listing {
     struct job_counts *counts; /* counting, or ... */
     unsigned wanted;           /* ... listing what is in one of these states */
     bool (*each)(void *arg, const struct view_line *line);
+    struct viewing *viewing; /* listing with all that is known: those to be read next */
     void *arg;
     char **error_r;
+};
+
+#define VIEWS 64 /* jobs read at once: hardly more than three requests each */
+
+struct viewing {
+    bool (*each)(void *arg, struct job_view *view);
+    char hashes[VIEWS][65];
+    unsigned masks[VIEWS];
+    struct job_view views[VIEWS];
+    size_t count;
+    bool ended; /* `each` has enough */
 };
 
 /* A marker with a body beside a result or dead record: only its `over` says which one stands. */
@@ -258,10 +323,10 @@ static enum queue_result look_over(struct listing *listing, const struct scan_jo
             continue;
         store_op_init(&op, STORE_GET, job->at[tier]->key);
         result = step_read(listing->queue, NULL, &op, 1, listing->error_r);
-        if (out != NULL && view_marker_over(&op, out->etag, false))
-            *over_result = true;
-        if (dead != NULL && view_marker_over(&op, dead->etag, true))
-            *over_dead = true;
+        if (result == QUEUE_OK)
+            result =
+                view_over(listing->queue, job->hash, &op, out != NULL ? out->etag : "",
+                          dead != NULL ? dead->etag : "", over_result, over_dead, listing->error_r);
         store_op_release(&op);
     }
     return result;
@@ -330,6 +395,36 @@ static int64_t listed_since(const struct scan_job *job, enum job_state state)
     return entry != NULL ? entry->modified_ms : 0;
 }
 
+/* Reads and hands out the jobs that were collected. Who has changed his state since he was listed
+ * is left out: he is another listing's. */
+static enum queue_result flush_views(struct listing *listing)
+{
+    struct viewing *v = listing->viewing;
+    enum queue_result result;
+
+    if (v->count == 0)
+        return QUEUE_OK;
+    result = read_views(listing->queue, (const char(*)[65])v->hashes, v->masks, v->count, v->views,
+                        listing->error_r);
+    for (size_t i = 0; i < v->count; i++) {
+        if (result == QUEUE_OK && !v->ended &&
+            (listing->wanted & JOB_STATE_BIT(v->views[i].state)) != 0)
+            v->ended = !v->each(listing->arg, &v->views[i]);
+        job_view_release(&v->views[i]);
+    }
+    v->count = 0;
+    return result == QUEUE_OK && v->ended ? QUEUE_NONE : result;
+}
+
+static enum queue_result collect(struct listing *listing, const struct scan_job *job)
+{
+    struct viewing *v = listing->viewing;
+
+    memcpy(v->hashes[v->count], job->hash, sizeof(v->hashes[0]));
+    v->masks[v->count++] = job->has | SCAN_BIT(SCAN_RAW); /* its name */
+    return v->count == VIEWS ? flush_views(listing) : QUEUE_OK;
+}
+
 static enum queue_result list_job(void *arg, const struct scan_job *job)
 {
     struct listing *listing = arg;
@@ -343,6 +438,8 @@ static enum queue_result list_job(void *arg, const struct scan_job *job)
         count_job(listing->counts, state, listed_tier(job));
     } else if ((listing->wanted & JOB_STATE_BIT(state)) != 0) {
         struct view_line line = {job->hash, state, listed_tier(job), listed_since(job, state)};
+        if (listing->viewing != NULL)
+            return collect(listing, job);
         if (!listing->each(listing->arg, &line))
             return QUEUE_NONE;
     }
@@ -390,6 +487,28 @@ enum queue_result view_list(struct queue *queue, enum job_state state,
     struct one_state one = {each, arg};
 
     return view_select(queue, JOB_STATE_BIT(state), pass_on, &one, error_r);
+}
+
+enum queue_result view_list_jobs(struct queue *queue, enum job_state state,
+                                 bool (*each)(void *arg, struct job_view *view), void *arg,
+                                 char **error_r)
+{
+    struct viewing *viewing = mem_alloc(sizeof(*viewing));
+    struct listing listing = {.queue = queue,
+                              .wanted = JOB_STATE_BIT(state),
+                              .viewing = viewing,
+                              .arg = arg,
+                              .error_r = error_r};
+    unsigned places = state == JOB_RAW ? SCAN_ALL : SCAN_ALL & ~SCAN_BIT(SCAN_RAW);
+    enum queue_result result;
+
+    *error_r = NULL;
+    viewing->each = each;
+    result = scan_jobs(queue, places, list_job, &listing, error_r);
+    if (result == QUEUE_OK && !viewing->ended)
+        result = flush_views(&listing);
+    free(viewing);
+    return result == QUEUE_NONE ? QUEUE_OK : result;
 }
 
 /* ---- names and histories ---- */

@@ -79,6 +79,12 @@ struct view_line {
 enum queue_result view_select(struct queue *queue, unsigned states,
                               bool (*each)(void *arg, const struct view_line *line), void *arg,
                               char **error_r) MUST_CHECK;
+/* The same with everything known of each job: many are read at once, only what the listing showed.
+ * A job that has left the state meanwhile is left out. `each` may take what it wants out of *view,
+ * which is released afterwards. */
+enum queue_result view_list_jobs(struct queue *queue, enum job_state state,
+                                 bool (*each)(void *arg, struct job_view *view), void *arg,
+                                 char **error_r) MUST_CHECK;
 /* 64 digits or a prefix of at least 4, looked up in store/raw (and, for debris, the other folders).
  * OK: hash_r. NONE: no such. *matches_r > 1: ambiguous, *error_r names the candidates. */
 enum queue_result view_resolve(struct queue *queue, const char *text, char hash_r[static 65],

@@ -141,23 +141,26 @@ static enum queue_result read_pages(struct survey *survey)
 
 /* ---- single looks ---- */
 
-static enum job_state state(const struct look *looks, const struct store_op *asks)
+static enum queue_result say_state(struct survey *survey, size_t job, const struct store_op *asks,
+                                   enum job_state *state_r)
 {
+    const struct look *looks = &survey->looks[job * SCAN_COUNT];
     unsigned has = 0;
     bool over_result = false, over_dead = false;
+    enum queue_result result = QUEUE_OK;
 
     for (unsigned place = 0; place < SCAN_COUNT; place++)
         if (looks[place].there)
             has |= SCAN_BIT(place);
-    for (unsigned tier = 0; tier < TIER_COUNT; tier++) {
+    for (unsigned tier = 0; tier < TIER_COUNT && result == QUEUE_OK; tier++) {
         const struct store_op *marker = looks[tier].ask > 0 ? &asks[looks[tier].ask - 1] : NULL;
 
-        if (marker == NULL)
-            continue; /* none, or an empty one */
-        over_result = over_result || view_marker_over(marker, looks[SCAN_OUT].etag, false);
-        over_dead = over_dead || view_marker_over(marker, looks[SCAN_DEAD].etag, true);
+        if (marker != NULL) /* else none, or an empty one */
+            result = view_over(survey->queue, survey->hashes[job], marker, looks[SCAN_OUT].etag,
+                               looks[SCAN_DEAD].etag, &over_result, &over_dead, survey->error_r);
     }
-    return view_state_of(has, over_result, over_dead);
+    *state_r = view_state_of(has, over_result, over_dead);
+    return result;
 }
 
 /* Asks one by one for what is not settled, and says the states. */
@@ -190,7 +193,7 @@ static enum queue_result fill_gaps(struct survey *survey, enum job_state *states
         }
     }
     for (size_t i = 0; i < survey->count && result == QUEUE_OK; i++)
-        states_r[i] = state(&survey->looks[i * SCAN_COUNT], asks);
+        result = say_state(survey, i, asks, &states_r[i]);
     for (size_t i = 0; i < count; i++)
         store_op_release(&asks[i]);
     free(keys);

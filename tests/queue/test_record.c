@@ -47,7 +47,7 @@ START_TEST(v1_marker)
         ck_assert_int_eq(todo.attempt, 3);
         ck_assert_str_eq(todo.last_error, "caf\xc3\xa9");
         ck_assert_int_eq(todo.v1_manual_retry, i >= 5);
-        ck_assert(record_todo_over_dead(&todo, "any") == (i >= 5));
+        ck_assert(record_todo_over_dead(&todo, "any", -1) == (i >= 5));
         ck_assert(!record_todo_over_result(&todo, "any"));
         ck_assert_ptr_nonnull(todo.extra);
         record_todo_release(&todo);
@@ -128,8 +128,8 @@ START_TEST(marker_round_trip_keeps_strangers)
     ck_assert_int_eq(again.not_before, 1767323045678);
     ck_assert_str_eq(again.claim, CLAIM);
     ck_assert_str_eq(again.charged, CLAIM);
-    ck_assert(record_todo_over_dead(&again, "e1"));
-    ck_assert(!record_todo_over_dead(&again, "e2"));
+    ck_assert(record_todo_over_dead(&again, "e1", -1));
+    ck_assert(!record_todo_over_dead(&again, "e2", -1));
     ck_assert_ptr_nonnull(again.extra);
     record_todo_release(&todo);
     record_todo_release(&again);

@@ -17,6 +17,9 @@
  *   rule: release    no lock is released while a DELETE sent under it may still land
  *   rule: back-off   nothing is started before its time
  *   rule: fair       a job that is due is claimed while slots are idle
+ *   rule: cancel     no lock goes while its cancel mark has not been carried out
+ *   rule: move       no lock of a move that had begun goes before the move is done, whoever does it
+ *   rule: retry      a burial that lands after a retry does not hide the job
  *
  * With a v1 worker about, 2, 4 and 6 are nobody's to promise. */
 #include "sim.h"
@@ -26,6 +29,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "queue/record.h"
 
 #define CLAIMS 4096
@@ -61,11 +65,16 @@ struct job_truth {
     struct marker_truth markers[MARKERS];
     bool raw, out, dead, failed, lock;
     char out_etag[STORE_ETAG_SIZE], dead_etag[STORE_ETAG_SIZE], lock_etag[STORE_ETAG_SIZE];
+    int64_t dead_generation;
+    int64_t retried_ms; /* when a marker of a new generation took effect; 0: never */
+    int64_t landed_ms;  /* when a late request last took effect */
     char lock_claim[CLAIM_ID_SIZE], lock_from[CLAIM_ID_SIZE];
     char lock_worker[40], lock_incarnation[33];
     enum lock_op lock_op;
     enum cancel_to lock_cancel;
-    bool lock_v1;
+    bool lock_v1, lock_begun; /* begun: of a move, by its second beat */
+    char lock_do[8];          /* the move's wish */
+    int lock_tier;
     int64_t lock_changed_ms, changed_ms;
     bool armed;  /* must be somewhere */
     int pending; /* removals and clearings under way, or never heard of again */
@@ -213,7 +222,8 @@ static bool dead_stands(const struct job_truth *job)
     if (!job->dead)
         return false;
     for (int i = 0; i < MARKERS; i++)
-        if (job->markers[i].there && record_todo_over_dead(&job->markers[i].todo, job->dead_etag))
+        if (job->markers[i].there &&
+            record_todo_over_dead(&job->markers[i].todo, job->dead_etag, job->dead_generation))
             return false;
     return true;
 }
@@ -320,6 +330,8 @@ void check_sent(struct sim *sim, struct actor *actor, const struct store_op *op)
     if (job == NULL)
         return;
     check_condition(sim, actor, op, place);
+    if (place == PLACE_DEAD && op->kind == STORE_PUT)
+        actor->dead_sent_ms = sim->now_ms;
     if (place != PLACE_LOCK || op->kind == STORE_DELETE)
         check_lease(sim, actor, job, op);
     if (place == PLACE_MARKER)
@@ -424,10 +436,55 @@ static void check_lock_put(struct sim *sim, const struct actor *actor, const str
                       lock->claim, job->lock_claim);
     else if (job->lock && !same)
         check_takeover(sim, actor, job, lock);
+    if (job->lock && !same)
+        sim_count(sim, job->lock_begun ? STAT_CARRIED_ON : STAT_TAKEOVER);
+    if (ordered)
+        sim_count(sim, STAT_CANCEL_MARK);
     if (before != NULL && !same && !before->taken) {
         before->taken = true;
         before->taken_ms = sim->now_ms;
     }
+}
+
+static void note_wish(struct job_truth *job, const struct record_lock *lock)
+{
+    const char *what = json_get_text(lock->wish, "do");
+    enum tier tier = TIER_DEFAULT;
+
+    job->lock_begun = lock->beat > 0 && what != NULL && lock->op != LOCK_OP_REMOVE;
+    snprintf(job->lock_do, sizeof(job->lock_do), "%.7s", what != NULL ? what : "");
+    (void)!tier_parse(json_get_text(lock->wish, "tier"), &tier);
+    job->lock_tier = (int)tier;
+}
+
+/* What a move was to change is as it was. */
+static bool is_undone(const struct job_truth *job)
+{
+    if (strcmp(job->lock_do, "retry") == 0)
+        return job->raw && dead_stands(job);
+    if (strcmp(job->lock_do, "clear") == 0)
+        return dead_stands(job);
+    if (strcmp(job->lock_do, "cancel") == 0)
+        return has_marker(job) && !is_settled(job);
+    for (int i = 0; i < MARKERS && !is_settled(job); i++)
+        if (i != job->lock_tier && job->markers[i].there)
+            return true;
+    return false;
+}
+
+/* Rules of an owner who lets his lock go. */
+static void check_release(struct sim *sim, const struct actor *actor, const struct job_truth *job)
+{
+    if (sim->with_v1)
+        return;
+    if (job->lock_cancel == CANCEL_BURY && has_marker(job) && !is_settled(job))
+        sim_violation(
+            sim,
+            "rule cancel: %s %s lets the lock of %.8s go, and its cancel mark is not carried out",
+            actor->process->name, actor->name, job->hash);
+    if (job->lock_begun && job->landed_ms < job->lock_changed_ms && is_undone(job))
+        sim_violation(sim, "rule move: %s %s lets the lock of %.8s go, and its %s is not done",
+                      actor->process->name, actor->name, job->hash, job->lock_do);
 }
 
 static void put_lock(struct sim *sim, const struct actor *actor, struct job_truth *job,
@@ -456,8 +513,12 @@ static void put_lock(struct sim *sim, const struct actor *actor, struct job_trut
              lock.worker != NULL ? lock.worker : "");
     snprintf(job->lock_incarnation, sizeof(job->lock_incarnation), "%s",
              lock.incarnation != NULL ? lock.incarnation : "");
+    if (job->lock_begun && lock.op != job->lock_op && !actor->is_v1 && !sim->with_v1)
+        sim_violation(sim, "rule move: the %s of %.8s had begun, and who takes its lock forgets it",
+                      job->lock_do, job->hash);
     job->lock_op = lock.op;
     job->lock_cancel = lock.cancel;
+    note_wish(job, &lock);
     job->lock_changed_ms = job->changed_ms = sim->now_ms;
     record_lock_release(&lock);
 }
@@ -479,9 +540,12 @@ static void delete_lock(struct sim *sim, const struct actor *actor, struct job_t
         job->strays++;
         sim_say(sim, actor, "deletes a lock that is another's by now");
     }
-    if (claim != NULL && claim->actor == actor->id)
+    if (claim != NULL && claim->actor == actor->id) {
         claim->released = true;
-    job->lock = false;
+        check_release(sim, actor, job);
+    }
+    job->lock = job->lock_begun = false;
+    job->lock_cancel = CANCEL_NONE;
     job->lock_op = LOCK_OP_CONVERT;
     job->changed_ms = sim->now_ms;
 }
@@ -540,6 +604,7 @@ static void put_marker(struct sim *sim, const struct actor *actor, struct job_tr
     int64_t before = count_of(job);
     bool had = has_marker(job);
     bool fresh = op->body_len == 0 && op->cond == STORE_IF_ABSENT && !had;
+    int64_t generation = marker->there ? marker->todo.generation : 0;
     struct record_todo read;
 
     memset(marker, 0, sizeof(*marker));
@@ -552,6 +617,8 @@ static void put_marker(struct sim *sim, const struct actor *actor, struct job_tr
     marker->todo.recovered_from = marker->todo.last_error = NULL;
     marker->todo.extra = NULL;
     job->changed_ms = sim->now_ms;
+    if (marker->todo.generation > generation)
+        job->retried_ms = sim->now_ms;
     if (actor->is_v1)
         job->disturbed = true;
     if (fresh && !is_settled(job)) { /* ingest's: a new life */
@@ -572,6 +639,7 @@ static void delete_marker(struct sim *sim, const struct actor *actor, struct job
                           int tier)
 {
     bool settled = is_settled(job);
+    const struct claim_truth *holder;
 
     if (!job->markers[tier].there)
         return;
@@ -581,6 +649,9 @@ static void delete_marker(struct sim *sim, const struct actor *actor, struct job
         job->disturbed = true;
         return;
     }
+    holder = find_claim(sim, job->lock ? job->lock_claim : "");
+    if (job->out && holder != NULL && holder->actor == actor->id)
+        settled = true; /* a reconversion is given up: the result stands */
     if (!settled && !has_marker(job) && job->armed && job->lock_op != LOCK_OP_REMOVE)
         sim_violation(sim,
                       "promise 1: %s %s deletes the only marker of %.8s, and neither result nor "
@@ -614,31 +685,38 @@ static void put_out(struct sim *sim, const struct actor *actor, struct job_truth
 }
 
 static void put_dead(struct sim *sim, const struct actor *actor, struct job_truth *job,
-                     const struct store_op *op)
+                     const struct store_op *op, bool landing)
 {
     struct record_dead dead;
     const struct claim_truth *claim;
-    bool again;
+    bool again, cancelled, counts;
 
     if (record_dead_read(op->body, op->body_len, &dead) != RECORD_OK)
         memset(&dead, 0, sizeof(dead));
     claim = find_claim(sim, dead.claim);
+    cancelled = dead.reason != NULL && strcmp(dead.reason, "cancelled") == 0;
     /* A late copy; or debris of a removal, which charges nobody. */
     again = strcmp(job->dead_etag, op->etag_r) == 0 || !job->raw;
-    if (!sim->with_v1 && !again && claim != NULL && claim->op == LOCK_OP_CONVERT) {
-        bool cancelled = dead.reason != NULL && strcmp(dead.reason, "cancelled") == 0;
-
+    job->dead = true;
+    job->dead_generation = dead.generation;
+    memcpy(job->dead_etag, op->etag_r, sizeof(job->dead_etag));
+    counts = dead_stands(job) && !result_stands(job) && !cancelled && !again && !sim->with_v1;
+    if (counts && claim != NULL && claim->op == LOCK_OP_CONVERT) {
         if (is_charged(job, dead.claim))
             sim_violation(sim,
                           "promise 4: claim %.8s of %.8s is charged with the job's death, and was "
                           "charged before",
                           dead.claim, job->hash);
-        else if (!cancelled)
+        else
             note_charge(sim, job, dead.claim);
     }
     record_dead_release(&dead);
-    job->dead = true;
-    memcpy(job->dead_etag, op->etag_r, sizeof(job->dead_etag));
+    if (landing && !sim->with_v1 && has_marker(job) && dead_stands(job) &&
+        actor->dead_sent_ms < job->retried_ms)
+        sim_violation(sim,
+                      "rule retry: a dead record of %.8s that was sent before its retry lands and "
+                      "hides it",
+                      job->hash);
 }
 
 static void put_attempt(struct sim *sim, struct job_truth *job, const struct store_op *op)
@@ -671,7 +749,7 @@ static void put(struct sim *sim, const struct actor *actor, struct job_truth *jo
         job->failed = true;
         break;
     case PLACE_DEAD:
-        put_dead(sim, actor, job, op);
+        put_dead(sim, actor, job, op, landing);
         break;
     case PLACE_OUT:
         put_out(sim, actor, job, op);
@@ -709,6 +787,8 @@ static void deleted(struct sim *sim, const struct actor *actor, struct job_truth
         break;
     case PLACE_RAW:
         job->raw = false;
+        if (!has_marker(job)) /* removed: what comes is a new life */
+            job->floor = 0;
         break;
     case PLACE_ATTEMPT:
     case PLACE_OTHER:
@@ -729,6 +809,8 @@ void check_effect(struct sim *sim, const struct store_fault_call *call)
     place = place_of(sim, op->key, &job, &tier);
     if (job == NULL)
         return;
+    if (call->landing)
+        job->landed_ms = sim->now_ms;
     if (op->kind == STORE_PUT)
         put(sim, actor, job, tier, place, op, call->landing);
     else

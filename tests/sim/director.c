@@ -51,12 +51,16 @@ static void befall(struct actor *actor)
         if (sim->pause_chance == 0)
             break;
         process->paused_until = sim->now_ms + sim_any_size(sim, sim->pause_max_ms);
+        sim_count(sim, STAT_PAUSE);
+        if (process->paused_until - sim->now_ms > sim->limits.stale_ms - sim->limits.margin_ms)
+            sim_count(sim, STAT_PAUSE_BEYOND_LEASE);
         sim_say(sim, actor, "%s is stopped for %lld s", process->name,
                 (long long)(process->paused_until - sim->now_ms) / 1000);
         break;
     case 2:
         process->host.wall_offset_ms =
             (sim_chance(sim, 5000) ? 1 : -1) * sim_any_size(sim, HOURS(3));
+        sim_count(sim, STAT_CLOCK_JUMP);
         sim_say(sim, actor, "the clock of %s is now %lld s off", process->name,
                 (long long)process->host.wall_offset_ms / 1000);
         break;
@@ -64,6 +68,7 @@ static void befall(struct actor *actor)
         if (process->kind != PROCESS_MASTER)
             break;
         sim_say(sim, actor, "%s drains", process->name);
+        sim_count(sim, STAT_DRAIN);
         master_drain(process, true);
         break;
     case 4:
@@ -72,6 +77,8 @@ static void befall(struct actor *actor)
         break;
     case 5:
         sim->storm = !sim->storm && sim->net->chances.per_10000[STORE_FAULT_REFUSED] > 0;
+        if (sim->storm)
+            sim_count(sim, STAT_STORM);
         if (sim->storm)
             sim_say(sim, actor, "the store answers 409, 500 and 503 for a while");
         break;
@@ -112,6 +119,9 @@ static void director_body(struct actor *actor)
     begin_jobs(actor);
     for (size_t i = 1; i < sim->process_count; i++)
         sim->processes[i].restart_ms = sim->now_ms + sim_below(sim, SECONDS(90));
+    for (size_t i = 1; people_script_waits(sim->config.script) && i < sim->process_count; i++)
+        if (sim->processes[i].kind == PROCESS_MASTER)
+            sim->processes[i].restart_ms = sim->now_ms + MINUTES(15);
     if (until < MINUTES(10))
         until = MINUTES(10);
     while (sim->config.once == ONCE_NOTHING && sim->now_ms < until) {

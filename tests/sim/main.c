@@ -3,6 +3,7 @@
  *   sim [--seeds N] [--from SEED] [--jobs N] [--fresh]   seeds in both kinds of store
  *   sim --seed N                                        one run again, with its trace
  *   sim --exhaustive                                    one fault at the n-th call, for every n
+ *   sim --moves                                         one fault at each call of each kind of move
  *   sim --planted [NAME]                                each planted bug must be found
  *   with --conditional or --expiring, --v1 or --no-v1: only such runs; --planted NAME --seed N:
  * that run with that bug
@@ -34,6 +35,7 @@ struct totals { /* shared with the children */
     uint64_t seeds, calls, virtual_ms;
     uint64_t failed;
     uint64_t running[64]; /* what child i is at, for those who crash */
+    uint64_t stats[STAT_COUNT];
     struct sim_config first;
     char first_text[512];
 };
@@ -59,6 +61,8 @@ static void print_replay(const struct sim_config *config)
         printf(" --planted %s", planted_name(config->planted));
     if (config->once != ONCE_NOTHING)
         printf(" --once %d --call %llu", (int)config->once, (unsigned long long)config->once_call);
+    if (config->script != SCRIPT_NONE)
+        printf(" --script %d%s", (int)config->script, config->all_calls ? " --all-calls" : "");
     putchar('\n');
 }
 
@@ -67,6 +71,8 @@ static void note(const struct sim_config *config, const struct sim_result *resul
     __atomic_fetch_add(&totals->seeds, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&totals->calls, result->calls, __ATOMIC_RELAXED);
     __atomic_fetch_add(&totals->virtual_ms, (uint64_t)result->virtual_ms, __ATOMIC_RELAXED);
+    for (int i = 0; i < STAT_COUNT; i++)
+        __atomic_fetch_add(&totals->stats[i], result->stats[i], __ATOMIC_RELAXED);
     if (result->violation[0] == '\0')
         return;
     if (__atomic_fetch_add(&totals->failed, 1, __ATOMIC_RELAXED) < FAILED_MAX &&
@@ -166,6 +172,82 @@ static void print_totals(double began)
            (unsigned long long)totals->failed);
 }
 
+static const char *const stat_names[STAT_COUNT] = {"requests lost",
+                                                   "answers lost",
+                                                   "delayed",
+                                                   "landed late",
+                                                   "409",
+                                                   "500",
+                                                   "503",
+                                                   "not sent",
+                                                   "storms",
+                                                   "pauses",
+                                                   "beyond the lease",
+                                                   "kills",
+                                                   "clock jumps",
+                                                   "drains",
+                                                   "pages cut",
+                                                   "locks taken over",
+                                                   "cancel marks",
+                                                   "moves carried on",
+                                                   "retry",
+                                                   "retry",
+                                                   "retry",
+                                                   "cancel",
+                                                   "reprioritize",
+                                                   "clear-dead",
+                                                   "remove",
+                                                   "ingest",
+                                                   "janitor",
+                                                   "bulk",
+                                                   "?",
+                                                   "good",
+                                                   "fails once",
+                                                   "poison",
+                                                   "refused",
+                                                   "slow",
+                                                   "killer",
+                                                   "hangs",
+                                                   "trouble",
+                                                   "done",
+                                                   "failed",
+                                                   "buried",
+                                                   "given back",
+                                                   "cancelled",
+                                                   "lost"};
+
+static void print_some(const char *what, int from, int to)
+{
+    printf("  %s:", what);
+    for (int i = from; i < to; i++) {
+        uint64_t count = totals->stats[i];
+
+        while (i + 1 < to && strcmp(stat_names[i + 1], stat_names[i]) == 0)
+            count += totals->stats[++i];
+        if (stat_names[i][0] != '?')
+            printf(" %s %llu%s", stat_names[i], (unsigned long long)count, i + 1 < to ? "," : "");
+    }
+    putchar('\n');
+}
+
+/* What the runs met. A kind that was never met is a hole in the simulator: false. */
+static bool print_stats(void)
+{
+    bool all = true;
+
+    print_some("faults", 0, STAT_TAKEOVER);
+    print_some("what came of them", STAT_TAKEOVER, STAT_COMMAND);
+    print_some("commands", STAT_COMMAND, STAT_COMMAND_END - 1);
+    print_some("documents", STAT_PROFILE, STAT_PROFILE_END);
+    print_some("attempts", STAT_END, STAT_COUNT);
+    for (int i = 0; i < STAT_COUNT; i++)
+        if (totals->stats[i] == 0 && stat_names[i][0] != '?' && totals->seeds >= 500) {
+            printf("  never met: %s\n", stat_names[i]);
+            all = false;
+        }
+    return all;
+}
+
 /* ---- exhaustive ---- */
 
 /* Every kind of fault at every call, in both kinds of store, until a run ends without meeting it.
@@ -219,6 +301,91 @@ static int exhaustive(const struct sim_config *wish, int scenarios, int jobs)
     return totals->failed == 0 ? 0 : 1;
 }
 
+/* ---- moves ---- */
+
+static const char *const script_names[SCRIPT_COUNT] = {"none",
+                                                       "retry of a dead job",
+                                                       "retry --reset of a waiting job",
+                                                       "retry of a failed job",
+                                                       "retry --reconvert",
+                                                       "cancel of a queued job",
+                                                       "cancel of a running job",
+                                                       "cancel of a waiting reconversion",
+                                                       "reprioritize",
+                                                       "clear-dead",
+                                                       "remove"};
+
+/* Each fault at each call of one move, in one kind of store; with `all`, of everybody, from the
+ * job's beginning to its end. */
+static void run_move(const struct sim_config *wish, enum sim_script script, bool conditional,
+                     bool all)
+{
+    struct sim_config config = *wish;
+
+    config.script = script;
+    config.all_calls = all;
+    config.conditional_delete = conditional;
+    config.v1 = 0;
+    for (int once = ONCE_CRASH_BEFORE; once < ONCE_COUNT; once++) {
+        config.once = (enum sim_once)once;
+        for (config.once_call = 1;; config.once_call++) {
+            struct sim_result result;
+
+            sim_run(&config, &result);
+            note(&config, &result);
+            if (!result.once_happened || totals->failed >= FAILED_MAX)
+                break;
+        }
+    }
+}
+
+/* true: no child crashed. */
+static bool run_moves(const struct sim_config *wish, int jobs)
+{
+    int running = 0, status;
+    bool good = true;
+
+    for (int work = 2; work < 2 * SCRIPT_COUNT; work++) {
+        if (running == jobs) {
+            good = wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && good;
+            running--;
+        }
+        fflush(stdout);
+        if (fork() == 0) {
+            enum sim_script script = (enum sim_script)(work / 2);
+
+            run_move(wish, script, work % 2 != 0, false);
+            if (script == SCRIPT_RETRY_DEAD || script == SCRIPT_RECONVERT ||
+                script == SCRIPT_CANCEL_RUNNING)
+                run_move(wish, script, work % 2 != 0, true);
+            fflush(stdout);
+            _exit(0);
+        }
+        running++;
+    }
+    for (; running > 0; running--)
+        good = wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && good;
+    return good;
+}
+
+static int moves(const struct sim_config *wish, int jobs)
+{
+    double began = seconds();
+    bool good;
+
+    reset_totals();
+    good = run_moves(wish, jobs);
+    printf("moves, one fault at each of their calls:");
+    for (int script = 1; script < SCRIPT_COUNT; script++)
+        printf("%s %s", script > 1 ? "," : "", script_names[script]);
+    printf("\nmoves: ");
+    print_totals(began);
+    printf("  %llu moves carried on, %llu cancel marks\n",
+           (unsigned long long)totals->stats[STAT_CARRIED_ON],
+           (unsigned long long)totals->stats[STAT_CANCEL_MARK]);
+    return good && totals->failed == 0 && totals->stats[STAT_CARRIED_ON] > 0 ? 0 : 1;
+}
+
 /* ---- planted ---- */
 
 static bool find_planted(const struct sim_config *wish, int bug, uint64_t count, int jobs)
@@ -229,13 +396,18 @@ static bool find_planted(const struct sim_config *wish, int bug, uint64_t count,
     config.planted = bug;
     config.v1 = planted_needs_v1(bug);
     run_seeds(&config, wish->seed, count, jobs);
+    if (totals->failed == 0) { /* some need a certain fault at a certain call */
+        config.seed = wish->seed;
+        run_moves(&config, jobs);
+    }
     printf("%-34s ", planted_name(bug));
     if (totals->failed == 0) {
         printf("SURVIVES %llu seeds\n", (unsigned long long)totals->seeds);
         return false;
     }
-    printf("seed %llu (of %llu): %s\n", (unsigned long long)totals->first.seed,
-           (unsigned long long)totals->seeds, totals->first_text);
+    printf("%s %llu (of %llu): %s\n", totals->first.script != SCRIPT_NONE ? "move, seed" : "seed",
+           (unsigned long long)totals->first.seed, (unsigned long long)totals->seeds,
+           totals->first_text);
     return true;
 }
 
@@ -292,6 +464,9 @@ enum choice {
     OPTION_JOBS,
     OPTION_FRESH,
     OPTION_EXHAUSTIVE,
+    OPTION_MOVES,
+    OPTION_SCRIPT,
+    OPTION_ALL_CALLS,
     OPTION_SCENARIOS,
     OPTION_PLANTED,
     OPTION_ONCE,
@@ -308,6 +483,9 @@ static const struct option options[] = {{"seed", required_argument, NULL, OPTION
                                         {"jobs", required_argument, NULL, OPTION_JOBS},
                                         {"fresh", no_argument, NULL, OPTION_FRESH},
                                         {"exhaustive", no_argument, NULL, OPTION_EXHAUSTIVE},
+                                        {"moves", no_argument, NULL, OPTION_MOVES},
+                                        {"script", required_argument, NULL, OPTION_SCRIPT},
+                                        {"all-calls", no_argument, NULL, OPTION_ALL_CALLS},
                                         {"scenarios", required_argument, NULL, OPTION_SCENARIOS},
                                         {"planted", optional_argument, NULL, OPTION_PLANTED},
                                         {"once", required_argument, NULL, OPTION_ONCE},
@@ -322,7 +500,7 @@ struct wishes {
     struct sim_config config;
     uint64_t seeds, from, scenarios;
     int jobs;
-    bool one, fresh, exhaustive, planted;
+    bool one, fresh, exhaustive, moves, planted;
 };
 
 static void read_options(struct wishes *w, int argc, char **argv)
@@ -349,6 +527,15 @@ static void read_options(struct wishes *w, int argc, char **argv)
             break;
         case OPTION_EXHAUSTIVE:
             w->exhaustive = true;
+            break;
+        case OPTION_MOVES:
+            w->moves = true;
+            break;
+        case OPTION_ALL_CALLS:
+            w->config.all_calls = true;
+            break;
+        case OPTION_SCRIPT:
+            w->config.script = (enum sim_script)number(optarg);
             break;
         case OPTION_SCENARIOS:
             w->scenarios = number(optarg);
@@ -403,9 +590,12 @@ int main(int argc, char **argv)
     w.config.seed = w.from;
     if (w.planted)
         return run_planted(&w.config, w.seeds, w.jobs);
+    if (w.moves)
+        return moves(&w.config, w.jobs);
     if (w.exhaustive)
         return exhaustive(&w.config, (int)w.scenarios, w.jobs);
     run_seeds(&w.config, w.from, w.seeds, w.jobs);
+    printf("%s seeds from %llu on: ", w.fresh ? "fresh" : "fixed", (unsigned long long)w.from);
     print_totals(began);
-    return totals->failed == 0 ? 0 : 1;
+    return print_stats() && totals->failed == 0 ? 0 : 1;
 }

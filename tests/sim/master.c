@@ -89,6 +89,7 @@ static void host_start(struct attempt_host *host, const struct claim *claim,
 
     check_start(sim, slot->actor, claim);
     job->starts++;
+    sim_count(sim, STAT_PROFILE + (int)job->profile);
     sim_say(sim, slot->actor, "converts %.8s for claim %.8s, attempt %lld, retries %lld", job->hash,
             claim->id, (long long)claim->attempt, (long long)claim->retries);
     slot->progress_first = sim_chance(sim, 2000);
@@ -113,6 +114,10 @@ static void host_start(struct attempt_host *host, const struct claim *claim,
         ends(slot, takes, ATTEMPT_BLAME_CHARGE, CAUSE_DOCUMENT, "signal 11");
         return;
     case PROFILE_REFUSED:
+        if (sim->config.script == SCRIPT_RETRY_DEAD && job->starts > 2) { /* long enough for */
+            packs(slot, MINUTES(30));                                     /* what lands late */
+            return;
+        }
         ends(slot, takes, ATTEMPT_BLAME_BURY, CAUSE_DOCUMENT, "bad document");
         return;
     case PROFILE_HANGS:
@@ -333,6 +338,7 @@ static void run(struct slot *slot)
     attempt_run(&slot->queue, &slot->claim, &slot->host, &report);
     sim_say(sim, slot->actor, "attempt %.8s of %.8s ends: %s%s", slot->claim.id, slot->claim.hash,
             attempt_end_name(report.end), report.result_ours ? ", the result is ours" : "");
+    sim_count(sim, STAT_END + (int)report.end);
     attempt_report_release(&report);
     if (report.lock_left)
         memcpy(slot->master->left[slot->master->left_count++ % SIM_JOBS], slot->claim.hash, 65);

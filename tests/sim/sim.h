@@ -53,7 +53,51 @@ enum sim_once { /* exhaustive runs: one thing befalls the n-th call, nothing els
     ONCE_LOST_REQUEST,
     ONCE_LOST_ANSWER,
     ONCE_DELAYED,
+    ONCE_CRASH_LATE, /* its sender dies, and the request takes effect long after */
     ONCE_COUNT
+};
+
+enum sim_script { /* exhaustive runs of one move: what befalls its calls alone */
+    SCRIPT_NONE,
+    SCRIPT_RETRY_DEAD,
+    SCRIPT_RETRY_RESET,
+    SCRIPT_RETRY_FAILED,
+    SCRIPT_RECONVERT,
+    SCRIPT_CANCEL_QUEUED,
+    SCRIPT_CANCEL_RUNNING,
+    SCRIPT_CANCEL_RECONVERSION,
+    SCRIPT_REPRIORITIZE,
+    SCRIPT_CLEAR_DEAD,
+    SCRIPT_REMOVE,
+    SCRIPT_COUNT
+};
+
+/* What a run has met: the faults are really drawn. */
+enum sim_stat {
+    STAT_LOST_REQUEST,
+    STAT_LOST_ANSWER,
+    STAT_DELAYED,
+    STAT_LANDED,
+    STAT_409,
+    STAT_500,
+    STAT_503,
+    STAT_NOT_SENT,
+    STAT_STORM,
+    STAT_PAUSE,
+    STAT_PAUSE_BEYOND_LEASE,
+    STAT_KILL,
+    STAT_CLOCK_JUMP,
+    STAT_DRAIN,
+    STAT_PAGE,
+    STAT_TAKEOVER,
+    STAT_CANCEL_MARK,
+    STAT_CARRIED_ON,
+    STAT_COMMAND, /* of each kind */
+    STAT_COMMAND_END = STAT_COMMAND + 11,
+    STAT_PROFILE = STAT_COMMAND_END, /* conversions of each profile */
+    STAT_PROFILE_END = STAT_PROFILE + 8,
+    STAT_END = STAT_PROFILE_END, /* attempts by their end */
+    STAT_COUNT = STAT_END + 6
 };
 
 struct sim_config {
@@ -64,7 +108,8 @@ struct sim_config {
     int planted;
     enum sim_once once;
     uint64_t once_call;
-    int scenario; /* of exhaustive runs */
+    enum sim_script script; /* of exhaustive runs: one job, one move */
+    bool all_calls; /* of all its actors, from the beginning; else those of the move alone */
 };
 
 struct sim_result {
@@ -73,6 +118,7 @@ struct sim_result {
     uint64_t calls; /* store operations */
     int64_t virtual_ms;
     bool once_happened;
+    uint64_t stats[STAT_COUNT];
 };
 
 /* ---- hosts, processes, actors ---- */
@@ -147,6 +193,7 @@ struct actor {
     const void *pending_job;
     int64_t pending_ms;
     unsigned pending_epoch;
+    int64_t dead_sent_ms; /* when it last sent a dead record */
     bool is_v1, is_worker;
 };
 
@@ -203,6 +250,9 @@ struct sim {
     bool storm;
     bool with_v1;
     int commands;
+    bool armed; /* the script's command has begun: its calls count */
+    uint64_t armed_calls;
+    struct process *dies; /* with the request that is under way */
 };
 
 /* world.c */
@@ -222,6 +272,7 @@ void sim_poke(struct actor *actor);
 void sim_queue_init(struct actor *actor, struct queue *queue);
 /* Never comes back: the process of the running actor is dead. */
 void sim_die_here(struct actor *actor, int64_t restart_in_ms);
+void sim_count(struct sim *sim, int stat);
 bool sim_chance(struct sim *sim, uint32_t per_10000);
 int64_t sim_below(struct sim *sim, int64_t limit);
 /* From 1 to max, small ones as likely as large ones. */
@@ -240,6 +291,8 @@ struct slot;
 
 /* people.c, v1.c, director.c */
 void people_start(struct process *process);
+enum profile people_script_profile(enum sim_script script);
+bool people_script_waits(enum sim_script script); /* its job is not to be claimed meanwhile */
 void v1_start(struct process *process);
 void director_start(struct process *process);
 

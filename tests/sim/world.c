@@ -12,6 +12,11 @@
 
 /* ---- chance ---- */
 
+void sim_count(struct sim *sim, int stat)
+{
+    sim->result->stats[stat]++;
+}
+
 bool sim_chance(struct sim *sim, uint32_t per_10000)
 {
     return per_10000 > 0 && rng_below(&sim->rng.rng, 10000) < per_10000;
@@ -330,6 +335,7 @@ void sim_process_kill(struct process *process, int64_t restart_in_ms)
     struct sim *sim = process->sim;
 
     sim_say(sim, NULL, "%s is killed", process->name);
+    sim_count(sim, STAT_KILL);
     process->alive = process->dying = false;
     process->restart_ms = sim->now_ms + (restart_in_ms > 0 ? restart_in_ms : 0);
     process->paused_until = 0;
@@ -380,6 +386,9 @@ static void maybe_pause(struct actor *actor)
     if (!sim->faults || process->immune || !sim_chance(sim, sim->pause_chance))
         return;
     process->paused_until = sim->now_ms + sim_any_size(sim, sim->pause_max_ms);
+    sim_count(sim, STAT_PAUSE);
+    if (process->paused_until - sim->now_ms > sim->limits.stale_ms - sim->limits.margin_ms)
+        sim_count(sim, STAT_PAUSE_BEYOND_LEASE);
     sim_say(sim, actor, "is stopped, with its process, for %lld s",
             (long long)(process->paused_until - sim->now_ms) / 1000);
 }
@@ -438,6 +447,10 @@ static void one(struct actor *actor, struct store_op *op)
         actor->transit = NULL;
         store_run(actor->store->net, op, 1);
         check_answered(sim, actor, op);
+        if (sim->dies == actor->process) {
+            sim->dies = NULL;
+            sim_die_here(actor, sim_any_size(sim, MINUTES(5)));
+        }
         if (sim_chance(sim, 5000)) /* it has arrived; its answer waits */
             maybe_pause(actor);
         if (!actor->process->immune)
@@ -448,6 +461,8 @@ static void one(struct actor *actor, struct store_op *op)
     actor->abandoned = false;
     op->sent_boot_ms_r = boot;
     planted_after(actor, op);
+    if (op->kind == STORE_LIST && op->more_r)
+        sim_count(sim, STAT_PAGE);
     if (op->date_ms_r != 0)
         actor->store->store.clock_offset_ms =
             op->date_ms_r - clock_wall_ms(&actor->process->host.clock);
@@ -615,7 +630,11 @@ static struct store_fault once(struct sim *sim, struct actor *actor)
 {
     struct store_fault fault = {.kind = STORE_FAULT_NONE};
 
-    if (sim->ending || sim->net->calls < sim->config.once_call || sim->result->once_happened)
+    uint64_t call = sim->net->calls;
+
+    if (sim->config.script != SCRIPT_NONE && !sim->config.all_calls)
+        call = sim->armed && actor->process->kind == PROCESS_PEOPLE ? ++sim->armed_calls : 0;
+    if (sim->ending || call < sim->config.once_call || sim->result->once_happened)
         return fault;
     sim->result->once_happened = true;
     switch (sim->config.once) {
@@ -636,6 +655,9 @@ static struct store_fault once(struct sim *sim, struct actor *actor)
         break;
     case ONCE_DELAYED:
         return late_by(sim, MINUTES(1) << sim_below(sim, 5));
+    case ONCE_CRASH_LATE:
+        sim->dies = actor->process;
+        return late_by(sim, MINUTES(8) + sim_below(sim, MINUTES(25)));
     }
     sim_say(sim, actor, "meets the fault of this run");
     return fault;
@@ -647,11 +669,9 @@ static struct store_fault by_chances(struct sim *sim)
     struct store_fault fault = {.kind = STORE_FAULT_NONE};
     uint64_t dice = rng_below(&sim->rng.rng, 10000);
 
-    if (sim->storm && dice < 8000) {
+    if (sim->storm && dice < 8000)
         fault.kind = STORE_FAULT_REFUSED;
-        return fault;
-    }
-    for (int kind = 1; kind < STORE_FAULT_KIND_COUNT; kind++) {
+    for (int kind = 1; kind < STORE_FAULT_KIND_COUNT && fault.kind == STORE_FAULT_NONE; kind++) {
         if (dice < chances->per_10000[kind]) {
             fault.kind = (enum store_fault_kind)kind;
             break;
@@ -661,7 +681,10 @@ static struct store_fault by_chances(struct sim *sim)
     if (fault.kind == STORE_FAULT_REFUSED) {
         static const int statuses[] = {409, 500, 503};
 
-        fault.http_status = statuses[sim_below(sim, 3)];
+        int which = (int)sim_below(sim, 3);
+
+        fault.http_status = statuses[which];
+        sim_count(sim, STAT_409 + which);
     }
     if (fault.kind == STORE_FAULT_DELAYED)
         return late_by(sim, sim_any_size(sim, chances->delay_ms_max));
@@ -701,6 +724,8 @@ static void trace(void *arg, const struct store_fault_call *call)
 {
     struct sim *sim = arg;
 
+    if (call->landing)
+        sim_count(sim, STAT_LANDED);
     if (call->landing)
         sim_say(sim, sim->actors[call->actor], "a late %s arrives",
                 store_kind_name(call->op->kind));
@@ -781,6 +806,12 @@ static void choose(struct sim *sim)
     sim->faults = config->once == ONCE_NOTHING;
     sim->commands = (int)sim_below(sim, 7);
     masters = 1 + (int)sim_below(sim, 3);
+    if (config->script != SCRIPT_NONE) {
+        sim->with_v1 = false;
+        sim->job_count = 1;
+        sim->jobs[0].profile = people_script_profile(config->script);
+        masters = 1;
+    }
     sim_process_add(sim, PROCESS_DIRECTOR, 0);
     for (int i = 0; i < masters; i++)
         sim_process_add(sim, PROCESS_MASTER, i + 1);
@@ -830,6 +861,10 @@ void sim_run(const struct sim_config *config, struct sim_result *result_r)
                           CALLS_MAX);
     }
     result_r->calls = sim->net->calls;
+    result_r->stats[STAT_LOST_REQUEST] = sim->net->faults[STORE_FAULT_LOST_REQUEST];
+    result_r->stats[STAT_LOST_ANSWER] = sim->net->faults[STORE_FAULT_LOST_ANSWER];
+    result_r->stats[STAT_DELAYED] = sim->net->faults[STORE_FAULT_DELAYED];
+    result_r->stats[STAT_NOT_SENT] = sim->net->faults[STORE_FAULT_NOT_SENT];
     result_r->virtual_ms = sim->now_ms;
     release(sim);
 }
