@@ -2,7 +2,7 @@
 # flat.sh [JOBS]: the master's memory stays flat: its own pages (RssAnon) over JOBS jobs (10 000) through 8 slots, with a
 # converter that does nothing. Prints a sample a tenth, and the slope of the line through them after the first fifth.
 # The store lies in memory where there is room: it is not the disk that is looked at.
-if [[ $(stat -f -c '%a * %S' /dev/shm 2>/dev/null | awk '{ print $1 * $3 }') -ge 2000000000 && -w /dev/shm ]]; then
+if [[ $(stat -f -c '%a * %S' /dev/shm 2>/dev/null | awk '{ printf "%d", $1 * $3 / 1000000 }') -ge 2000 && -w /dev/shm ]]; then
     export TMPDIR=/dev/shm
 fi
 # shellcheck source=tests/daemon/lib.sh

@@ -6,7 +6,7 @@
 # At the end every job is in its right state with the right cause, and no process, folder, descriptor or memory is left
 # over; the master is the one that was started. SEED=N repeats documents and signals, not the timing.
 # The store lies in memory where there is room: it is not the disk that is looked at.
-if [[ $(stat -f -c '%a * %S' /dev/shm 2>/dev/null | awk '{ print $1 * $3 }') -ge 2000000000 && -w /dev/shm ]]; then
+if [[ $(stat -f -c '%a * %S' /dev/shm 2>/dev/null | awk '{ printf "%d", $1 * $3 / 1000000 }') -ge 2000 && -w /dev/shm ]]; then
     export TMPDIR=/dev/shm
 fi
 # shellcheck source=tests/daemon/lib.sh
