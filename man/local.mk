@@ -7,6 +7,7 @@ dist_man_MANS += \
 	man/blobforge-ctl.1 \
 	man/blobforge-doctor.1 \
 	man/blobforge-download.1 \
+	man/blobforge-hydrate.1 \
 	man/blobforge-ingest.1 \
 	man/blobforge-janitor.1 \
 	man/blobforge-list.1 \

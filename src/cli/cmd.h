@@ -10,6 +10,7 @@ extern const struct cli_command cmd_convert;
 extern const struct cli_command cmd_ctl;
 extern const struct cli_command cmd_doctor;
 extern const struct cli_command cmd_download;
+extern const struct cli_command cmd_hydrate;
 extern const struct cli_command cmd_ingest;
 extern const struct cli_command cmd_janitor;
 extern const struct cli_command cmd_list;

@@ -2,7 +2,6 @@
  * ingest/ingest.h. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -11,10 +10,10 @@
 #include "base/json.h"
 #include "base/quote.h"
 #include "cli/cmd.h"
+#include "ingest/crew.h"
 #include "ingest/ingest.h"
 
 #define BAR_EVERY_MS 100 /* how often the progress line is drawn */
-#define OPEN_FILES 4096  /* files under way, and folders inside folders, each hold one */
 #define PATIENCE_MS 2000 /* no ETA before: the first seconds say little */
 
 struct show {
@@ -209,16 +208,6 @@ static void say_what_was_passed(struct cli *cli, const struct ingest_summary *su
 
 /* ---- the command ---- */
 
-static void raise_open_files(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= OPEN_FILES)
-        return;
-    limit.rlim_cur = limit.rlim_max < OPEN_FILES ? limit.rlim_max : OPEN_FILES;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static enum exitcode status_of(const struct ingest_summary *summary)
 {
     if (summary->stopped)
@@ -258,7 +247,7 @@ static enum exitcode run_ingest(struct cli *cli)
     options.tags = cli_values(cli, "tag", &options.tag_count);
     show.bar = cli_terminal_err() && !cli_quiet(cli);
     options.count_ahead = show.bar;
-    raise_open_files();
+    crew_raise_open_files();
 
     result = ingest_run(queue, &options, &summary, &error);
     bar_clear(&show);

@@ -17,6 +17,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_ctl.c \
 	src/cli/cmd_doctor.c \
 	src/cli/cmd_download.c \
+	src/cli/cmd_hydrate.c \
 	src/cli/cmd_ingest.c \
 	src/cli/cmd_janitor.c \
 	src/cli/cmd_list.c \
@@ -32,6 +33,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/connect.c \
 	src/cli/fetch.c src/cli/fetch.h \
 	src/cli/gang.c src/cli/gang.h \
+	src/cli/hydrate.c src/cli/hydrate.h \
 	src/cli/help.c src/cli/help.h \
 	src/cli/interrupt.c src/cli/interrupt.h \
 	src/cli/jobs.c src/cli/jobs.h \

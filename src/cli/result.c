@@ -406,6 +406,26 @@ enum exitcode result_extract(struct result *result, const char *target, bool for
     return code;
 }
 
+enum exitcode result_write_folder(struct result *result, const char *folder, int root,
+                                  size_t *count_r, char **error_r)
+{
+    enum exitcode code = EXITCODE_OK;
+    size_t len = strlen(folder);
+
+    *error_r = NULL;
+    *count_r = 0;
+    for (size_t i = 0; i < result->count && code == EXITCODE_OK; i++) {
+        const char *name = result->members[i].name;
+
+        if (strncmp(name, folder, len) != 0 || name[len] != '/')
+            continue;
+        code = cli_stopped() ? EXITCODE_INTERRUPTED
+                             : write_member(result, &result->members[i], root, error_r);
+        *count_r += 1;
+    }
+    return code;
+}
+
 char *result_stem(const char *name, const char *otherwise)
 {
     struct buf stem = BUF_INIT;

@@ -41,6 +41,11 @@ bool result_read(struct result *result, const char *name, size_t max, struct buf
 enum exitcode result_extract(struct result *result, const char *target, bool force,
                              char **error_r) MUST_CHECK;
 
+/* Writes the members below `folder` ("assets"), folder included, into the open folder `root`, where
+ * nothing of that name is. *count_r: how many. Unless OK *error_r says why, as result_extract(). */
+enum exitcode result_write_folder(struct result *result, const char *folder, int root,
+                                  size_t *count_r, char **error_r) MUST_CHECK;
+
 /* `name` made a file name that surprises nobody: its last component without extension, no leading
  * dot, no byte that a terminal or shell would trip over; `otherwise` when nothing is left. The
  * caller frees. */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -319,6 +320,19 @@ static int hashers_wanted(const struct ingest_options *options)
     if (wanted < 1)
         wanted = 1;
     return wanted > CREW_THREADS_MAX ? CREW_THREADS_MAX : (int)wanted;
+}
+
+/* Files under way, and folders inside folders, each hold one. */
+#define OPEN_FILES 4096
+
+void crew_raise_open_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= OPEN_FILES)
+        return;
+    limit.rlim_cur = limit.rlim_max < OPEN_FILES ? limit.rlim_max : OPEN_FILES;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 struct crew *crew_create(const struct ingest_options *options)

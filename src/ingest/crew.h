@@ -29,6 +29,8 @@ enum crew_result {
     CREW_END   /* everything was taken */
 };
 
+/* Lets the process hold as many open files as a crew needs. Before crew_create(), once. */
+void crew_raise_open_files(void);
 /* `options` is borrowed until crew_destroy(). NULL with errno: no thread could be made. */
 struct crew *crew_create(const struct ingest_options *options) MUST_CHECK;
 /* Stops and joins the threads; files in their hands are dropped, pointers stand in their places

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "ingest/run.h"
+#include "queue/scan.h"
 
 #define TAKE_WAIT_MS 200 /* how long a stop flag or a due flush may wait */
 
@@ -267,7 +268,7 @@ enum queue_result ingest_run(struct queue *queue, const struct ingest_options *o
 
     memset(summary_r, 0, sizeof(*summary_r));
     *error_r = NULL;
-    known_init(&run.known, queue);
+    known_init(&run.known, queue, SCAN_ALL);
     open_manifest(&run);
     if (run.verdict == QUEUE_OK)
         run.crew = crew_create(options);

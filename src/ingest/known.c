@@ -12,14 +12,16 @@
  * and those who could make such a pair would only have their own second one passed over. */
 struct known_entry {
     unsigned char hash[16];
-    uint16_t has; /* SCAN_BIT of each place and HAS_BODY; after the pass: enum job_state */
+    uint32_t seconds; /* LastModified of the result */
+    uint16_t has;     /* SCAN_BIT of each place and HAS_BODY; after the pass: enum job_state */
 };
 #define HAS_BODY (1u << 15) /* a marker that is not empty */
 
-void known_init(struct known *known, struct queue *queue)
+void known_init(struct known *known, struct queue *queue, unsigned places)
 {
     memset(known, 0, sizeof(*known));
     known->queue = queue;
+    known->places = places;
 }
 
 void known_release(struct known *known)
@@ -70,6 +72,7 @@ static void keep(struct known *known, enum scan_place place, const struct store_
     entry = &known->entries[known->count++];
     shorten(hash, entry->hash);
     entry->has = (uint16_t)SCAN_BIT(place);
+    entry->seconds = place == SCAN_OUT ? (uint32_t)(line->modified_ms / 1000) : 0;
     if (place < SCAN_LOCK && line->size > 0)
         entry->has |= HAS_BODY;
 }
@@ -149,8 +152,10 @@ static bool read_all(struct known *known, uint64_t at_most)
     size_t part_count = 0, open;
     bool ok;
 
-    for (unsigned place = 0; place < SCAN_COUNT; place++)
+    for (unsigned place = 0; place < SCAN_COUNT; place++) {
         all[place].place = (enum scan_place)place;
+        all[place].ended = (known->places & SCAN_BIT(place)) == 0;
+    }
     ok = read_round(known, all, SCAN_COUNT);
     if (ok)
         part_count = split(all, parts);
@@ -182,8 +187,10 @@ static void settle(struct known *known)
 
         for (next = i + 1; next < known->count &&
                            memcmp(known->entries[next].hash, entry.hash, sizeof(entry.hash)) == 0;
-             next++)
+             next++) {
             has |= known->entries[next].has;
+            entry.seconds |= known->entries[next].seconds; /* one of them has any */
+        }
         if ((has & HAS_BODY) != 0 && (has & (SCAN_BIT(SCAN_OUT) | SCAN_BIT(SCAN_DEAD))) != 0)
             continue;
         entry.has = (uint16_t)view_state_of(has & ~HAS_BODY, false, false);
@@ -207,16 +214,33 @@ void known_prepare(struct known *known)
     known->enough = 2 * (known->spent + lists(known) - before);
 }
 
-enum job_state known_state(const struct known *known, const char *hash)
+static const struct known_entry *find(const struct known *known, const char *hash)
 {
     unsigned char key[16];
-    const struct known_entry *entry;
 
     if (known->count == 0)
-        return JOB_UNKNOWN;
+        return NULL;
     shorten(hash, key);
-    entry = bsearch(key, known->entries, known->count, sizeof(*known->entries), compare_entries);
+    return bsearch(key, known->entries, known->count, sizeof(*known->entries), compare_entries);
+}
+
+enum job_state known_state(const struct known *known, const char *hash)
+{
+    const struct known_entry *entry = find(known, hash);
+
     return entry != NULL ? (enum job_state)entry->has : JOB_UNKNOWN;
+}
+
+int64_t known_result_seconds(const struct known *known, const char *hash)
+{
+    const struct known_entry *entry = find(known, hash);
+
+    return entry != NULL && entry->has == JOB_DONE ? (int64_t)entry->seconds : -1;
+}
+
+bool known_complete(const struct known *known)
+{
+    return known->done;
 }
 
 void known_spent(struct known *known, uint64_t requests)

@@ -9,7 +9,7 @@
  * Only what the pass saw counts: a hash that it did not see may have come since, and is asked for.
  * What it saw may have gone on meanwhile (todo to done): the file is known all the same. Records
  * whose listing does not tell the state (a marker with a body beside a result or dead record) are
- * left out. 18 bytes a record; above KNOWN_MAX records there is no pass.
+ * left out. 24 bytes a record; above KNOWN_MAX records there is no pass.
  *
  * One thread, that of its queue. */
 #ifndef BF_INGEST_KNOWN_H
@@ -30,6 +30,7 @@ struct known_entry;
 
 struct known {
     struct queue *queue;
+    unsigned places;             /* SCAN_BIT of each that is read */
     struct known_entry *entries; /* sorted; NULL: no pass was made yet */
     size_t count, room;
     uint64_t spent;  /* requests of single looks */
@@ -37,12 +38,17 @@ struct known {
     bool done;
 };
 
-void known_init(struct known *known, struct queue *queue);
+/* `places`: what the pass reads (queue/scan.h). */
+void known_init(struct known *known, struct queue *queue, unsigned places);
 void known_release(struct known *known);
 /* Makes the pass if it pays now. A store in trouble is no error here: the looks will say it. */
 void known_prepare(struct known *known);
 /* JOB_UNKNOWN: not seen, or no pass. */
 enum job_state known_state(const struct known *known, const char *hash) MUST_CHECK;
+/* Was a pass made? Then a hash that it did not see was not there. */
+bool known_complete(const struct known *known);
+/* When the result of a hash was written, by the store's clock, in whole seconds; -1: not seen. */
+int64_t known_result_seconds(const struct known *known, const char *hash) MUST_CHECK;
 /* Single looks have cost so many requests more. */
 void known_spent(struct known *known, uint64_t requests);
 
