@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "janitor/prune.h"
 #include "queue/scan.h"
 #include "queue/step.h"
 
@@ -173,8 +174,9 @@ enum queue_result audit_once(struct queue *queue, bool dry_run, struct janitor_r
                              char **error_r)
 {
     struct auditing auditing = {queue, NULL, dry_run, report, error_r};
+    enum queue_result result = scan_jobs(queue, SCAN_ALL, look_at, &auditing, error_r);
 
-    return scan_jobs(queue, SCAN_ALL, look_at, &auditing, error_r);
+    return result == QUEUE_OK ? prune(queue, dry_run, report, error_r) : result;
 }
 
 static enum queue_result begin(struct audit *audit, struct janitor_report *report, char **error_r)
@@ -196,6 +198,8 @@ static enum queue_result begin(struct audit *audit, struct janitor_report *repor
     result = scan_jobs(audit->queue, SCAN_ALL, look_at, &auditing, error_r);
     if (result == QUEUE_OK && audit->suspect_count == 0)
         close_stamp(audit);
+    if (result == QUEUE_OK)
+        result = prune(audit->queue, false, report, error_r);
     return result;
 }
 

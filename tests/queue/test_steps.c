@@ -464,6 +464,37 @@ START_TEST(audit_queues_a_job_without_a_state)
 }
 END_TEST
 
+START_TEST(old_cards_and_probes_are_pruned)
+{
+    static const char *const olds[] = {"pdf/registry/workers/gone.json",
+                                       "pdf/registry/workers/0123456789ab.json",
+                                       "pdf/registry/probe/00ff/lock"};
+    static const char *const news[] = {"pdf/registry/workers/alive.json",
+                                       "pdf/registry/probe/11ff/lock"};
+    struct janitor_report report = {0};
+    char *error;
+
+    set_up(_i != 0);
+    for (int i = 0; i < 3; i++)
+        world_put(&world, olds[i], "{}");
+    world_pass(&world, 8 * 24 * 3600 * 1000LL);
+    for (int i = 0; i < 2; i++)
+        world_put(&world, news[i], "{}");
+    ck_assert_int_eq(janitor_once(&actor.queue, true, &report, &error), QUEUE_OK);
+    ck_assert_int_eq(report.pruned, 3);
+    for (int i = 0; i < 3; i++)
+        ck_assert(there(olds[i])); /* only counted */
+    report.pruned = 0;
+    ck_assert_int_eq(janitor_once(&actor.queue, false, &report, &error), QUEUE_OK);
+    ck_assert_int_eq(report.pruned, 3);
+    for (int i = 0; i < 3; i++)
+        ck_assert(!there(olds[i]));
+    for (int i = 0; i < 2; i++)
+        ck_assert(there(news[i]));
+    tear_down();
+}
+END_TEST
+
 START_TEST(stray_delete_of_a_lock_is_repaired)
 {
     struct claim claim;
@@ -631,6 +662,7 @@ int main(void)
     tcase_add_loop_test(both, twins_are_merged, 0, 2);
     tcase_add_loop_test(both, audit_queues_a_job_without_a_state, 0, 2);
     tcase_add_loop_test(both, stray_delete_of_a_lock_is_repaired, 0, 2);
+    tcase_add_loop_test(both, old_cards_and_probes_are_pruned, 0, 2);
     tcase_add_test(one, idle_master_spends_one_request);
     tcase_add_test(one, many_locked_jobs_hide_none);
     tcase_add_test(one, long_queue_is_walked_once_round);
