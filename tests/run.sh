@@ -3,6 +3,8 @@
 #
 # Stages (all, in this order, when none is named):
 #   gcc       build with gcc -Werror, all tests (as root when we are root), the real S3 server among them
+#   sim       the same build: the simulator's long run, `make sim`
+#   model     the protocol's model, all but its largest runs, `make model-small`
 #   user      the same build's tests as an ordinary user (only when we are root)
 #   asan      build with clang, address and undefined behaviour sanitizers, all tests
 #   tsan      build with gcc, thread sanitizer, the tests of what has threads
@@ -106,6 +108,22 @@ stage_gcc() {
     check gcc "$logs/gcc" make -C "$logs/gcc" -j"$jobs" check "${quick[@]}"
 }
 
+# The lines of a stage's log that tell what was done.
+tell() { # STAGE PATTERN
+    grep -E "$2" "$logs/$1.log" | sed 's/^/  /'
+}
+
+stage_sim() {
+    [ -f "$logs/gcc/Makefile" ] || build gcc CC=gcc || return
+    step sim "make sim" make -C "$logs/gcc" sim SIM_JOBS="$jobs"
+    tell sim 'seeds|^ +(faults|what came|commands|documents|attempts|never met):|again:|planted bugs|SURVIVES'
+}
+
+stage_model() {
+    step model "make model-small" env JOBS="$jobs" "$top/tests/model/run.sh" --small
+    tell model '^model:|want'
+}
+
 stage_user() {
     if [ "$(id -u)" -ne 0 ]; then
         say "user: everything ran as an ordinary user already"
@@ -158,7 +176,7 @@ find "$logs" -maxdepth 1 -name '*.log' -delete
 step autoreconf autoreconf autoreconf -fi || exit 1
 
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(gcc user asan tsan distcheck quickstart)
+[ ${#stages[@]} -gt 0 ] || stages=(gcc sim model user asan tsan distcheck quickstart)
 for stage in "${stages[@]}"; do
     "stage_$stage"
 done

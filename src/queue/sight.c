@@ -7,6 +7,17 @@
 
 #include "base/alloc.h"
 
+static int64_t count_in(const char *bytes, size_t len)
+{
+    struct record_todo todo;
+    int64_t retries = 0;
+
+    if (record_todo_read(bytes, len, &todo) == RECORD_OK)
+        retries = todo.retries;
+    record_todo_release(&todo);
+    return retries;
+}
+
 static void read_records(struct sight *sight)
 {
     for (unsigned place = 0; place < SCAN_COUNT; place++) {
@@ -20,6 +31,8 @@ static void read_records(struct sight *sight)
         if (place < TIER_COUNT)
             sight->todo_damaged[place] =
                 record_todo_read(bytes, len, &sight->todo[place]) == RECORD_DAMAGED;
+        else if (place == SCAN_TODO_UNKNOWN)
+            sight->unknown_retries = count_in(bytes, len);
         else if (place == SCAN_LOCK)
             sight->lock_damaged = record_lock_read(bytes, len, &sight->lock) != RECORD_OK;
         else if (place == SCAN_FAILED &&
@@ -125,7 +138,7 @@ enum job_state sight_state(const struct sight *sight, const struct claim *claim)
 
 int64_t sight_count(const struct sight *sight, const char *but)
 {
-    int64_t count = 0;
+    int64_t count = sight->unknown_retries;
     bool own = but[0] != '\0' && strcmp(sight->failed.claim, but) == 0;
 
     for (unsigned tier = 0; tier < TIER_COUNT; tier++)

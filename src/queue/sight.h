@@ -16,6 +16,7 @@ struct sight {
     char keys[SCAN_COUNT][KEY_SIZE];
     struct record_todo todo[TIER_COUNT]; /* of tiers that have a marker */
     bool todo_damaged[TIER_COUNT];
+    int64_t unknown_retries; /* of v1's marker of no tier */
     struct record_failed failed;
     struct record_dead dead;
     struct record_lock lock;

@@ -1,6 +1,7 @@
 #!/bin/sh
-# run.sh [NAME...]: verifies the model; every line of runs.txt, or those named.  For each, one line: what was wanted, what
-# came out, states explored.  Fails when a run did not end as its line expects, or could not be finished.
+# run.sh [--small | NAME...]: verifies the model; every line of runs.txt, all but the large ones, or those named.  For each,
+# one line: what was wanted, what came out, states explored, seconds.  Fails when a run did not end as its line expects, or
+# could not be finished.
 #
 #   JOBS=2      so many at a time
 #   LIMIT=600   seconds for one run
@@ -13,6 +14,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 one() { # NAME EXPECT FLAG...
     name=$1 want=$2
     shift 2
+    [ "$1" != large ] || shift
+    began=$(date +%s)
     dir=$work/$name
     mkdir -p "$dir"
     cd "$dir"
@@ -25,7 +28,7 @@ one() { # NAME EXPECT FLAG...
     done
     spin -a "$@" "$here/queue.pml" >spin.log 2>&1 || { echo "$name: spin failed: $(head -n 1 spin.log)"; return 1; }
     # SAFETY leaves the never-claims out; a run for one of them looks for its violation alone.
-    cc -O2 -w $search -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM="${MEMLIM:-6000}" -o pan pan.c || return 1
+    cc -O1 -w $search -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM="${MEMLIM:-6000}" -o pan pan.c || return 1
     status=0
     # shellcheck disable=SC2086 # two words
     timeout "${LIMIT:-600}" ./pan -E -m200000 -w24 $claim >pan.log 2>&1 || status=$?
@@ -40,7 +43,8 @@ one() { # NAME EXPECT FLAG...
         got=ok
         what=
     fi
-    printf '%-36s want %-3s got %-3s states %9d %s\n' "$name" "$want" "$got" "$states" "${what% (at}"
+    printf '%-36s want %-3s got %-3s states %9d %4d s %s\n' "$name" "$want" "$got" "$states" "$(($(date +%s) - began))" \
+        "${what% (at}"
     if [ "$got" = err ] && [ -n "${MODEL_KEEP:-}" ]; then
         timeout 60 spin -t -p "$@" "$here/queue.pml" >"$MODEL_KEEP/$name.trail" 2>&1 || true
     fi
@@ -55,15 +59,19 @@ fi
 
 command -v spin >/dev/null 2>&1 || { echo "skipped: spin is not installed"; exit 77; }
 work=$(mktemp -d)
+start=$(date +%s)
 export work
 trap 'rm -rf "$work"' EXIT
-if [ $# -gt 0 ]; then
+if [ "${1:-}" = --small ]; then
+    awk '$3 != "large"' "$here/runs.txt" >"$work/runs"
+elif [ $# -gt 0 ]; then
     for name in "$@"; do grep "^$name " "$here/runs.txt"; done >"$work/runs"
 else
     cp "$here/runs.txt" "$work/runs"
 fi
 if xargs -P "${JOBS:-2}" -L 1 "$0" --one <"$work/runs" >"$work/out"; then status=0; else status=1; fi
 sort "$work/out"
-awk '{ for (i = 1; i < NF; i++) if ($i == "states") n += $(i + 1) } END { printf "%d runs, %d states\n", NR, n }' "$work/out"
+seconds=$(($(date +%s) - start))
+awk -v s="$seconds" '{ for (i = 1; i < NF; i++) if ($i == "states") n += $(i + 1) } END { printf "model: %d runs, %d states, %d s\n", NR, n, s }' "$work/out"
 [ "$(wc -l <"$work/out")" -eq "$(wc -l <"$work/runs")" ] || status=1
 exit $status
