@@ -119,6 +119,7 @@ struct open_block {
     struct line_look first, last;
     float second_x0; /* left side of the lines after the first */
     bool has_second;
+    bool first_bold; /* the first word is bold */
 };
 
 static bool splits(const struct page *page, const struct leaf *leaf, const struct open_block *open,
@@ -182,9 +183,14 @@ static bool splits(const struct page *page, const struct leaf *leaf, const struc
         next->box.x0 < open->block.box.x0 + 0.5f * em) {
         return true;
     }
-    /* A last line that stops early, then a new sentence. */
+    /* A last line that stops early, then a new sentence, or a bold term that is explained. */
     if (prev->box.x1 < right - 0.3f * width && ends_sentence(open->last.text, open->last.len) &&
-        !islower((unsigned char)look->text[0])) {
+        (!islower((unsigned char)look->text[0]) || next->bold_first)) {
+        return true;
+    }
+    /* A term under a term. */
+    if (next->bold_first && open->first_bold && ends_sentence(open->last.text, open->last.len) &&
+        fabsf(next->box.x0 - open->block.box.x0) < 0.5f * em) {
         return true;
     }
     return false;
@@ -211,6 +217,7 @@ static void add_line(struct open_block *open, uint32_t item, const struct line *
         b->mono = l->mono;
         b->column = leaf->box;
         open->first = *look;
+        open->first_bold = l->bold_first;
         open->has_second = false;
     } else {
         if (!open->has_second) {

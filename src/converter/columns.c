@@ -37,6 +37,7 @@ struct side {
     uint32_t rows, words, solid; /* solid: tables and images */
     float x0, x1, y0, y1;
     float width_sum, last; /* last: baseline of the row that was counted last */
+    uint32_t full;         /* rows nearly as wide as the side */
 };
 
 static int by_top(const void *a, const void *b)
@@ -82,7 +83,8 @@ static bool side_is_prose(const struct side *s, bool apart)
     }
     return s->rows >= 3 &&
            (s->words >= 3 * s->rows || (s->rows >= 6 && s->words * 10 >= 22 * s->rows && apart)) &&
-           s->width_sum >= 0.5f * (float)s->rows * (s->x1 - s->x0);
+           (s->width_sum >= 0.5f * (float)s->rows * (s->x1 - s->x0) ||
+            (s->full >= 4 && s->full * 10 >= s->rows * 3));
 }
 
 /* Part of the rows of the smaller side that share their baseline with a row of the other. */
@@ -178,7 +180,14 @@ static void gutter_try(const struct piece *at, uint32_t n, float x, float white,
     top = left.y0 > right.y0 ? left.y0 : right.y0;
     bottom = left.y1 < right.y1 ? left.y1 : right.y1;
     if (prose) {
-        bool apart = left.rows >= 6 && right.rows >= 6 && shared_baselines(at, n, &g) < 0.5f;
+        bool apart;
+        for (uint32_t i = 0; i < n; i++) {
+            float y = (at[i].box.y0 + at[i].box.y1) / 2;
+            struct side *s = at[i].box.x1 <= x + 0.6f ? &left : &right;
+            s->full += at[i].kind == ITEM_LINE && y > y0 && y < y1 &&
+                       box_width(at[i].box) >= 0.8f * (s->x1 - s->x0);
+        }
+        apart = left.rows >= 6 && right.rows >= 6 && shared_baselines(at, n, &g) < 0.5f;
         if (!side_is_prose(&left, apart) || !side_is_prose(&right, apart)) {
             return;
         }

@@ -312,6 +312,23 @@ static int8_t shift_of(const struct word *w, const struct word *base)
     return 0;
 }
 
+/* White between small word `w` and `o`, on whichever side it stands; beside a word it follows
+ * rather than one it precedes. The number of a note is set off a little from the note's text. */
+static float shift_gap(const struct page *page, const struct word *w, const struct word *o)
+{
+    float gap = w->box.x0 - o->box.x1;
+    bool number = w->n <= 3;
+
+    if (gap >= -0.4f * o->size) {
+        return gap;
+    }
+    for (uint32_t i = w->glyph; i < w->glyph + w->n && number; i++) {
+        number = page->glyphs.at[i].ucs >= '0' && page->glyphs.at[i].ucs <= '9';
+    }
+    gap = o->box.x0 - w->box.x1;
+    return number && gap > 0 ? 0.5f * gap : gap + 0.05f * o->size;
+}
+
 /* Gives raised and lowered small words the baseline of the word they hang on, so that they sort
  * into its line. */
 static void attach_shifted(struct page *page)
@@ -344,10 +361,7 @@ static void attach_shifted(struct page *page)
             if (o == w || o->shift != 0 || shift_of(w, o) == 0) {
                 continue;
             }
-            gap = w->box.x0 - o->box.x1;
-            if (gap < -0.4f * o->size) {
-                gap = (o->box.x0 - w->box.x1) + 0.05f * o->size;
-            }
+            gap = shift_gap(page, w, o);
             if (gap > -0.4f * o->size && gap < 0.3f * o->size && fabsf(gap) < best_gap) {
                 best = o;
                 best_gap = fabsf(gap);
@@ -367,12 +381,9 @@ static void attach_shifted(struct page *page)
         }
         for (uint32_t k = i > 2000 ? i - 2000 : 0; k < n && k < i + 2000; k++) {
             const struct word *o = &page->words.at[k];
-            float gap = w->box.x0 - o->box.x1;
+            float gap = shift_gap(page, w, o);
             if (o->shift != 0 || o->dir != w->dir || shift_of(w, o) != w->shift) {
                 continue;
-            }
-            if (gap < -0.4f * o->size) {
-                gap = o->box.x0 - w->box.x1 + 0.05f * o->size;
             }
             if (gap > -0.4f * o->size && gap < 0.3f * o->size && fabsf(gap) < best_gap) {
                 best = o;

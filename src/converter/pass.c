@@ -220,9 +220,12 @@ static void glyph_place(fz_context *ctx, struct pass_device *dev, fz_font *font,
     g.font = face_index(ctx, dev, font);
     g.flags = flags;
     if (wmode) {
-        /* The origin of a vertical glyph is the middle of its top: a box of one em. */
+        /* The origin of a vertical glyph is the middle of its top: a box of one em. Its baseline
+         * goes where that of text would be that was turned by a quarter and stands beside it. */
         g.flags |= GLYPH_VERTICAL;
         box = glyph_box((fz_point){g.x, g.y}, dir.x, dir.y, g.size, g.size / 2, g.size / 2);
+        g.x -= 0.28f * g.size * dir.y;
+        g.y += 0.28f * g.size * dir.x;
         g.dir = (uint8_t)direction_of(dir.x, dir.y);
     } else {
         if (adv < 0 || adv > 6) {

@@ -5,6 +5,7 @@
  * the text stands without it.
  */
 #include "prose.h"
+#include "utf8.h"
 #include "document.h"
 #include "runs.h"
 
@@ -135,6 +136,26 @@ static void span_add(struct prose *p, uint32_t from, uint32_t to, uint8_t style,
     *ARRAY_ADD(p->spans) = (struct span){from, to, style, link};
 }
 
+/* Chinese and Japanese (Korean is not among them) have no blanks between words, so lines of them
+ * join without one. */
+static bool has_no_blanks(uint32_t c)
+{
+    return (c >= 0x2e80 && c <= 0x9fff && !(c >= 0x3130 && c <= 0x318f)) ||
+           (c >= 0xf900 && c <= 0xfaff) || (c >= 0xff00 && c <= 0xffef) || c >= 0x20000;
+}
+
+static bool is_one_script_line(const struct bytes *before, const char *after, size_t len)
+{
+    uint32_t at = before->n - 1;
+    size_t took;
+
+    while (at > 0 && ((unsigned char)before->at[at] & 0xc0) == 0x80) {
+        at--;
+    }
+    return has_no_blanks(utf8_get(before->at + at, before->n - at, &took)) &&
+           has_no_blanks(utf8_get(after, len, &took));
+}
+
 void prose_add_line(struct prose *prose, const struct page *page, const struct line *line,
                     const struct stats *stats, const struct anchors *anchors)
 {
@@ -153,7 +174,8 @@ void prose_add_line(struct prose *prose, const struct page *page, const struct l
                 if (prose->spans.n > 0) {
                     prose->spans.at[prose->spans.n - 1].to = prose->text.n;
                 }
-            } else if (half_word(&prose->text) == 0 && prose->text.at[prose->text.n - 1] != ' ') {
+            } else if (half_word(&prose->text) == 0 && prose->text.at[prose->text.n - 1] != ' ' &&
+                       !is_one_script_line(&prose->text, text, r->len)) {
                 bytes_add(&prose->text, " ", 1);
                 if (prose->spans.n > 0) {
                     prose->spans.at[prose->spans.n - 1].to = prose->text.n;

@@ -237,12 +237,13 @@ static bool heading_by_look(const struct page *page, const struct block *b, cons
 }
 
 static uint8_t level_by_look(const struct block *b, const struct look *look,
-                             const struct stats *stats)
+                             const struct document *doc, const struct stats *stats)
 {
     uint32_t level = rank_of(stats, b->size);
 
     if (look->marker.kind == MARKER_SECTION) {
-        level = look->marker.number;
+        /* Where an outline says what is above what, a title is not among its parts. */
+        level = look->marker.number + (doc->outline.n == 0 ? stats->above_parts : 0);
     }
     return (uint8_t)(level < 1 ? 1 : level > 6 ? 6 : level);
 }
@@ -290,7 +291,7 @@ static void text_role(struct page *page, struct block *b, const struct document 
     }
     if (heading_by_look(page, b, &look, stats) && (!contents || is_known_title(&look))) {
         b->role = ROLE_HEADING;
-        b->level = level_by_look(b, &look, stats);
+        b->level = level_by_look(b, &look, doc, stats);
         return;
     }
     if (look.marker.kind == MARKER_BULLET ||

@@ -9,10 +9,13 @@
 #include <math.h>
 #include <string.h>
 
+/* Arabic digits lie in the range, but numbers run left to right. */
 static bool is_rtl(uint32_t c)
 {
-    return (c >= 0x590 && c <= 0x8ff) || (c >= 0xfb1d && c <= 0xfdff) ||
-           (c >= 0xfe70 && c <= 0xfeff) || (c >= 0x10800 && c <= 0x10fff);
+    return (c >= 0x590 && c <= 0x8ff && !(c >= 0x660 && c <= 0x669) &&
+            !(c >= 0x6f0 && c <= 0x6f9)) ||
+           (c >= 0xfb1d && c <= 0xfdff) || (c >= 0xfe70 && c <= 0xfeff) ||
+           (c >= 0x10800 && c <= 0x10fff);
 }
 
 /* Strong left-to-right, and numbers, which run left to right inside right-to-left text. */
@@ -85,14 +88,46 @@ static void text_put(struct page *page, const char *bytes, size_t len)
     page->text.n--;
 }
 
+static void glyph_put(struct page *page, uint32_t at)
+{
+    char bytes[4];
+    size_t len = utf8_put(bytes, unprivate(page->glyphs.at[at].ucs));
+
+    text_put(page, bytes, len);
+    page->characters++;
+}
+
+/* First glyph of the piece that ends at `last` and runs left to right: a number or Latin letters
+ * inside of a right-to-left word, with the marks between them. */
+static uint32_t ltr_piece(const struct page *page, const struct word *w, uint32_t last)
+{
+    uint32_t first = last;
+
+    for (uint32_t i = last; i > w->glyph; i--) {
+        uint32_t c = page->glyphs.at[i - 1].ucs;
+        if (is_ltr(c)) {
+            first = i - 1;
+        } else if (c >= 0x80 || strchr(".,:/", (int)c) == NULL) {
+            break;
+        }
+    }
+    return first;
+}
+
 static void word_put(struct page *page, const struct word *w, bool reversed)
 {
-    for (uint32_t i = 0; i < w->n; i++) {
-        uint32_t at = reversed ? w->glyph + w->n - 1 - i : w->glyph + i;
-        char bytes[4];
-        size_t len = utf8_put(bytes, unprivate(page->glyphs.at[at].ucs));
-        text_put(page, bytes, len);
-        page->characters++;
+    if (!reversed) {
+        for (uint32_t i = w->glyph; i < w->glyph + w->n; i++) {
+            glyph_put(page, i);
+        }
+        return;
+    }
+    for (uint32_t i = w->glyph + w->n; i-- > w->glyph;) {
+        uint32_t first = is_ltr(page->glyphs.at[i].ucs) ? ltr_piece(page, w, i) : i;
+        for (uint32_t k = first; k <= i; k++) {
+            glyph_put(page, k);
+        }
+        i = first;
     }
 }
 
@@ -114,6 +149,22 @@ static bool word_has_ltr(const struct page *page, const struct word *w)
         }
     }
     return false;
+}
+
+struct letters {
+    uint32_t rtl, ltr;
+};
+
+/* Letters alone say which way a line runs; numbers run left to right in either. */
+static void count_letters(const struct page *page, const struct word *w, struct letters *letters)
+{
+    for (uint32_t i = w->glyph; i < w->glyph + w->n; i++) {
+        uint32_t c = page->glyphs.at[i].ucs;
+        bool digit =
+            (c >= '0' && c <= '9') || (c >= 0x660 && c <= 0x669) || (c >= 0x6f0 && c <= 0x6f9);
+        letters->rtl += is_rtl(c);
+        letters->ltr += !digit && is_ltr(c);
+    }
 }
 
 /* Were the glyphs of this right-to-left word drawn left to right on the page (visual order, as most
@@ -183,17 +234,55 @@ static void rtl_line(struct page *page, struct line *line)
     }
 }
 
-static void line_runs(struct page *page, struct line *line)
+/* A left-to-right line with right-to-left words in it: groups of those, with the numbers between
+ * them, run from their right end. */
+static void mixed_line(struct page *page, struct line *line)
 {
-    bool rtl = false;
+    uint32_t end = line->word + line->n;
+
+    for (uint32_t i = line->word; i < end; i++) {
+        uint32_t last = i;
+        if (!word_has_rtl(page, &page->words.at[i])) {
+            word_append(page, line, &page->words.at[i], i == line->word, !page->words.at[i].glued,
+                        false);
+            continue;
+        }
+        for (uint32_t k = i + 1; k < end; k++) {
+            struct letters letters = {0, 0};
+            count_letters(page, &page->words.at[k], &letters);
+            if (letters.rtl > 0) {
+                last = k;
+            } else if (letters.ltr > 0) {
+                break;
+            }
+        }
+        for (uint32_t k = last + 1; k-- > i;) {
+            const struct word *w = &page->words.at[k];
+            bool blank = k == last ? !page->words.at[i].glued : !page->words.at[k + 1].glued;
+            word_append(page, line, w, i == line->word && k == last, blank,
+                        word_has_rtl(page, w) && drawn_visually(page, w));
+        }
+        i = last;
+    }
+}
+
+/* `page_rtl`: most of the page's letters run right to left; a line with few of them is then still
+ * one of theirs. */
+static void line_runs(struct page *page, struct line *line, bool page_rtl)
+{
+    struct letters letters = {0, 0};
 
     line->run = page->runs.n;
     line->runs = 0;
-    for (uint32_t i = line->word; i < line->word + line->n && !rtl; i++) {
-        rtl = word_has_rtl(page, &page->words.at[i]);
+    for (uint32_t i = line->word; i < line->word + line->n; i++) {
+        count_letters(page, &page->words.at[i], &letters);
     }
-    if (rtl && line->dir == DIR_RIGHT) {
-        rtl_line(page, line);
+    if (letters.rtl > 0 && line->dir == DIR_RIGHT) {
+        if (page_rtl || letters.rtl > letters.ltr) {
+            rtl_line(page, line);
+        } else {
+            mixed_line(page, line);
+        }
     } else {
         for (uint32_t i = line->word; i < line->word + line->n; i++) {
             word_append(page, line, &page->words.at[i], i == line->word, !page->words.at[i].glued,
@@ -207,9 +296,14 @@ static void line_runs(struct page *page, struct line *line)
 
 void runs_build(struct page *page)
 {
+    struct letters letters = {0, 0};
+
+    for (uint32_t i = 0; i < page->words.n; i++) {
+        count_letters(page, &page->words.at[i], &letters);
+    }
     for (uint32_t i = 0; i < page->order.n; i++) {
         if (page->order.at[i].kind == ITEM_LINE) {
-            line_runs(page, &page->lines.at[page->order.at[i].at]);
+            line_runs(page, &page->lines.at[page->order.at[i].at], letters.rtl > letters.ltr);
         }
     }
 }

@@ -159,6 +159,23 @@ static void line_add_stats(struct stats *stats, const struct page *page, const s
     words_add(stats, text, len, page->number);
 }
 
+/* Does the block begin like the title of a part of a numbered document? */
+static bool is_part(const struct page *page, const struct block *b)
+{
+    char text[64];
+    size_t len = line_text(page, &page->lines.at[page->order.at[b->item].at], text, sizeof text);
+    size_t n = 0;
+
+    while (n < len && isdigit((unsigned char)text[n])) {
+        n++;
+    }
+    if (n == 0 || n > 2) {
+        return false;
+    }
+    n += n < len && text[n] == '.';
+    return n + 2 < len && text[n] == ' ' && isupper((unsigned char)text[n + 1]);
+}
+
 void stats_add_page(struct stats *stats, const struct page *page)
 {
     stats->pages++;
@@ -178,6 +195,7 @@ void stats_add_page(struct stats *stats, const struct page *page)
         const struct block *b = &page->blocks.at[i];
         if (b->kind == BLOCK_TEXT && b->n <= 3) {
             stats->head_blocks[size_class(b->size)][b->bold]++;
+            stats->part_blocks[size_class(b->size)][b->bold] += is_part(page, b);
         }
     }
     for (uint32_t i = 0; i < page->images.n; i++) {
@@ -232,6 +250,17 @@ void stats_finish(struct stats *stats)
         if (blocks > 0 && size < last * 0.94f) {
             stats->ranks[stats->ranks_n++] = size;
             last = size;
+        }
+    }
+    for (uint32_t i = STATS_SIZES; i-- > 1;) {
+        float size = (float)i / 2;
+        bool plain_too = size >= stats->body * 1.08f;
+        if (size < stats->body * 0.96f) {
+            break;
+        }
+        if (stats->part_blocks[i][1] + (plain_too ? stats->part_blocks[i][0] : 0) >= 2) {
+            stats->above_parts = stats->ranks_n > 0 && stats->ranks[0] * 0.94f > size;
+            break;
         }
     }
 }

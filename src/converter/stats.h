@@ -25,6 +25,7 @@ struct stats {
     uint64_t chars[STATS_SIZES][2]; /* by size in half points, and weight */
     uint64_t total_chars;
     uint32_t head_blocks[STATS_SIZES][2]; /* short blocks that may be headings */
+    uint32_t part_blocks[STATS_SIZES][2]; /* those that begin with one number: "2. Methods" */
     struct counter *words, *heads, *images;
     uint32_t words_n, heads_n, images_n;
     /* Known after stats_finish: */
@@ -32,6 +33,7 @@ struct stats {
     bool body_bold; /* most of the text is bold: weight says nothing */
     float ranks[6]; /* heading sizes, largest first, 0 ends */
     uint32_t ranks_n;
+    uint32_t above_parts; /* 1: a title is larger than the headings of numbered parts; else 0 */
 };
 
 void stats_init(struct stats *stats);

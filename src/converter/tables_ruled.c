@@ -206,6 +206,121 @@ static void find_spans(const struct page *page, const uint32_t *component, uint3
     free(parent);
 }
 
+/* The baselines of the words in a box, from top to bottom. */
+static uint32_t baselines_in(const struct page *page, struct box box, float *at, uint32_t max)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < page->lines.n; i++) {
+        const struct line *l = &page->lines.at[i];
+        bool inside = false, known = false;
+        if (l->used || l->dir != DIR_RIGHT || l->baseline < box.y0 || l->baseline > box.y1) {
+            continue;
+        }
+        for (uint32_t k = l->word; k < l->word + l->n && !inside; k++) {
+            inside = box_holds_centre(box, page->words.at[k].box);
+        }
+        for (uint32_t k = 0; k < n && !known; k++) {
+            known = fabsf(at[k] - l->baseline) < 0.3f * l->size;
+        }
+        if (inside && !known) {
+            uint32_t k = n;
+            if (n == max) {
+                return max + 1;
+            }
+            for (; k > 0 && at[k - 1] > l->baseline; k--) {
+                at[k] = at[k - 1];
+            }
+            at[k] = l->baseline;
+            n++;
+        }
+    }
+    return n;
+}
+
+/* Do all words in the box stand for numbers? */
+static bool holds_numbers(const struct page *page, struct box box)
+{
+    uint32_t words = 0, numbers = 0;
+
+    for (uint32_t i = 0; i < page->words.n; i++) {
+        const struct word *w = &page->words.at[i];
+        bool digit = false, letter = false;
+        if (!box_holds_centre(box, w->box)) {
+            continue;
+        }
+        for (uint32_t k = w->glyph; k < w->glyph + w->n; k++) {
+            uint32_t c = page->glyphs.at[k].ucs;
+            digit = digit || (c >= '0' && c <= '9');
+            letter = letter || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c >= 0xc0;
+        }
+        words++;
+        numbers += digit && !letter;
+    }
+    return words > 0 && numbers == words;
+}
+
+/* A row without inner rules may hold many rows of text: then columns of it have a text on each of
+ * the same baselines, and one of them holds nothing but numbers, which do not wrap. */
+static bool row_holds_rows(const struct page *page, const struct grid *g, uint32_t row, float *at,
+                           uint32_t *n_r)
+{
+    struct box whole = {g->xs[0], g->ys[row], g->xs[g->cols], g->ys[row + 1]};
+    uint32_t n = baselines_in(page, whole, at, GRID_MAX_ROWS), full = 0, numbers = 0;
+    float own[GRID_MAX_ROWS];
+
+    *n_r = n;
+    if (n < 3 || n > GRID_MAX_ROWS) {
+        return false;
+    }
+    for (uint32_t c = 0; c < g->cols; c++) {
+        struct box place = {g->xs[c], g->ys[row], g->xs[c + 1], g->ys[row + 1]};
+        if (g->owner[row * g->cols + c] != row * g->cols + c ||
+            (row + 1 < g->rows && g->owner[(row + 1) * g->cols + c] == row * g->cols + c)) {
+            return false; /* part of a span */
+        }
+        if (baselines_in(page, place, own, GRID_MAX_ROWS) == n) {
+            full++;
+            numbers += holds_numbers(page, place);
+        }
+    }
+    return full >= 2 && numbers >= 1;
+}
+
+/* Puts a border between each two of `n` baselines of the row. */
+static void split_row(struct grid *g, uint32_t row, const float *at, uint32_t n)
+{
+    uint32_t more = n - 1;
+
+    for (uint32_t i = g->rows * g->cols; i-- > (row + 1) * g->cols;) {
+        uint32_t of = g->owner[i];
+        g->owner[i + more * g->cols] = of >= (row + 1) * g->cols ? of + more * g->cols : of;
+    }
+    for (uint32_t i = (row + 1) * g->cols; i < (row + 1 + more) * g->cols; i++) {
+        g->owner[i] = i;
+    }
+    memmove(g->ys + row + 1 + more, g->ys + row + 1, (g->rows - row) * sizeof *g->ys);
+    for (uint32_t k = 0; k < more; k++) {
+        /* A third of the way up from a baseline to the next one lie its letters' feet. */
+        g->ys[row + 1 + k] = at[k] + (at[k + 1] - at[k]) / 3;
+    }
+    g->rows += more;
+}
+
+static void split_false_rows(const struct page *page, struct grid *g)
+{
+    float at[GRID_MAX_ROWS];
+
+    for (uint32_t r = 0; r < g->rows; r++) {
+        uint32_t n;
+        if (row_holds_rows(page, g, r, at, &n) && g->rows + n - 1 <= GRID_MAX_ROWS &&
+            (g->rows + n - 1) * g->cols <= GRID_MAX_CELLS) {
+            split_row(g, r, at, n);
+            r += n - 1;
+        }
+    }
+}
+
 static bool is_table(const struct page *page, const struct grid *g, const struct grid_look *look)
 {
     float area = (g->xs[g->cols] - g->xs[0]) * (g->ys[g->rows] - g->ys[0]);
@@ -315,6 +430,7 @@ static void try_component(struct page *page, const uint32_t *component, uint32_t
     g->rows = ny - 1;
     find_spans(page, component, of, g);
     split_false_spans(page, g);
+    split_false_rows(page, g);
     grid_measure(page, g, &look);
     if (is_table(page, g, &look) && (g->cols > 1 || !split_boxes(page, g))) {
         (void)grid_make_table(page, g, true);

@@ -64,9 +64,7 @@ void page_make_upright(struct page *page)
     uint32_t best = 0;
 
     for (uint32_t i = 0; i < page->glyphs.n; i++) {
-        if (!(page->glyphs.at[i].flags & GLYPH_VERTICAL)) {
-            count[page->glyphs.at[i].dir]++;
-        }
+        count[page->glyphs.at[i].dir]++;
     }
     for (uint32_t d = 1; d < 4; d++) {
         if (count[d] > 2 * count[best] && count[d] > count[0] + 20) {

@@ -7,7 +7,9 @@
 
 #include "page.h"
 
-/* Turns the page by quarters when most of its text stands on its side: everything on it moves. */
+/* Turns the page by quarters when most of its text stands on its side: everything on it moves. Text
+ * written from top to bottom, columns from right to left, becomes lines from top to bottom by it.
+ */
 void page_make_upright(struct page *page);
 
 /* Drops glyphs that are not seen where glyphs are seen; keeps a layer of hidden text that is the

@@ -4,6 +4,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 pdf2md=${PDF2MD:-${top_builddir:-$here/../../build}/src/converter/pdf2md}
 [ -x "$pdf2md" ] || { echo "skip: no $pdf2md"; exit 77; }
 command -v python3 >/dev/null || { echo "skip: no python3 to make PDFs with"; exit 77; }
+command -v groff >/dev/null || { echo "skip: no groff to make PDFs with"; exit 77; }
 unset BLOBFORGE_TIME_LIMIT BLOBFORGE_MEMORY_LIMIT BLOBFORGE_PROGRESS_FD
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -25,8 +26,12 @@ expect() {
     fi
 }
 
-# make_pdf NAME: the PDF of pages/NAME.page, as $tmp/NAME.pdf.
+# make_pdf NAME: the PDF of pages/NAME.page or NAME.ms, as $tmp/NAME.pdf.
 make_pdf() {
+    if [ -e "$here/pages/$1.ms" ]; then
+        groff -k -Tpdf -ms -t "$here/pages/$1.ms" >"$tmp/$1.pdf"
+        return
+    fi
     python3 "$here/makepdf.py" "$here/pages/$1.page" "$tmp/$1.pdf"
 }
 

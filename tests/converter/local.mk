@@ -13,8 +13,10 @@ quality: src/converter/pdf2md
 	top_builddir='$(abs_top_builddir)' $(srcdir)/tests/converter/quality.sh
 .PHONY: quality
 
-CONVERTER_PAGES = code columns figure headings heads hidden links lists notes papertable rotated ruled scripts spans toc unruled
+CONVERTER_PAGES = bidi code columns figure form headings heads hidden links lists notes papertable rotated ruled scripts spans tagged toc unruled vertical
+CONVERTER_PAPERS = definitions paper
 EXTRA_DIST += tests/converter/common.sh tests/converter/fuzz.sh tests/converter/fuzz_stages.c \
-	tests/converter/makepdf.py tests/converter/options.sh tests/converter/pages.sh \
+	tests/converter/makepdf.py tests/converter/mutants.py tests/converter/options.sh tests/converter/pages.sh \
 	tests/converter/quality.sh tests/converter/robust.sh \
-	$(CONVERTER_PAGES:%=tests/converter/pages/%.page) $(CONVERTER_PAGES:%=tests/converter/pages/%.md)
+	$(CONVERTER_PAGES:%=tests/converter/pages/%.page) $(CONVERTER_PAGES:%=tests/converter/pages/%.md) \
+	$(CONVERTER_PAPERS:%=tests/converter/pages/%.ms) $(CONVERTER_PAPERS:%=tests/converter/pages/%.md)

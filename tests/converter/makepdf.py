@@ -8,6 +8,7 @@ A description has one thing a line; y counts down from the top, in points:
   para X Y WIDTH LEADING WORDS...   lines broken greedily (about half an em a character)
   utext X Y WORDS...          any Unicode text, in a font that is not embedded, with a ToUnicode map
   rtext X Y WORDS...          the same, each word's letters in visual order from right to left
+  vtext X Y WORDS...          the same, from top to bottom (writing mode 1); X is the middle
   hidden X Y WORDS...         text mode 3
   side X Y WORDS...           text that runs upwards
   rule X0 Y0 X1 Y1 [WIDTH]    a line
@@ -15,10 +16,13 @@ A description has one thing a line; y counts down from the top, in points:
   frame X0 Y0 X1 Y1           a rectangle drawn as a line
   image X Y W H               a raw picture of 16 x 16 samples
   jpeg X Y W H FILE           a JPEG file
+  field X0 Y0 X1 Y1 VALUE     a filled text field of a form
+  mark TAG [LEVEL]            what follows is of a structure element (P, H1, L, ...); `mark` alone ends it
   link X0 Y0 X1 Y1 URI        a link; a URI of the form page:N leads to page N
   outline LEVEL TITLE...      an outline entry for this page
   title WORDS / author WORDS / lang CODE / label PREFIX STYLE START
 """
+import re
 import struct
 import sys
 import zlib
@@ -74,7 +78,7 @@ def jpeg_size(data):
     raise ValueError("not a JPEG")
 
 
-def unicode_font(pdf):
+def unicode_font(pdf, vertical=False):
     """One font for all of the BMP: codes are UTF-16 values, so the map is the identity."""
     ranges = "".join("<%02x00> <%02xff> <%02x00>\n" % (h, h, h) for h in range(256))
     parts = ranges.splitlines(keepends=True)
@@ -90,8 +94,8 @@ def unicode_font(pdf):
     cid = pdf.add("<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Tester /DW 600 "
                   "/CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> "
                   "/FontDescriptor %d 0 R >>" % desc)
-    return pdf.add("<< /Type /Font /Subtype /Type0 /BaseFont /Tester /Encoding /Identity-H "
-                   "/DescendantFonts [%d 0 R] /ToUnicode %d 0 R >>" % (cid, to_unicode))
+    return pdf.add("<< /Type /Font /Subtype /Type0 /BaseFont /Tester /Encoding /Identity-%s "
+                   "/DescendantFonts [%d 0 R] /ToUnicode %d 0 R >>" % ("V" if vertical else "H", cid, to_unicode))
 
 
 def main():
@@ -100,7 +104,8 @@ def main():
     catalog, pages_obj, info = pdf.add(""), pdf.add(""), pdf.add("")
     pages, fonts, outline = [], {}, []
     meta, lang, labels = {}, None, []
-    unicode_obj = None
+    unicode_obj = vertical_obj = None
+    fields, marks, mark = [], [], None
     page = None
     font, size = "Helvetica", 12.0
 
@@ -122,7 +127,17 @@ def main():
         used = "".join("/F%d %d 0 R " % (i, o) for i, o in fonts.values())
         if unicode_obj:
             used += "/U %d 0 R " % unicode_obj
-        pdf.set(page["obj"], "<< /Type /Page /Parent %d 0 R /MediaBox [0 0 %g %g] /Rotate %d /Contents %d 0 R "
+        if vertical_obj:
+            used += "/V %d 0 R " % vertical_obj
+        for x0, y0, x1, y1, value in page["fields"]:
+            look = pdf.stream(b"/Tx BMC BT /FH 10 Tf 2 4 Td %s Tj ET EMC" % literal(value).encode(),
+                              "/Type /XObject /Subtype /Form /BBox [0 0 %g %g] /Resources << /Font << /FH << /Type /Font "
+                              "/Subtype /Type1 /BaseFont /Helvetica >> >> >>" % (x1 - x0, y1 - y0))
+            fields.append(pdf.add("<< /Type /Annot /Subtype /Widget /FT /Tx /T (field%d) /V %s /F 4 /Rect [%g %g %g %g] "
+                                  "/AP << /N %d 0 R >> >>" % (len(fields), literal(value), x0, page["h"] - y1, x1,
+                                                              page["h"] - y0, look)))
+            annots.append(fields[-1])
+        pdf.set(page["obj"], "<< /Type /Page /StructParents 0 /Parent %d 0 R /MediaBox [0 0 %g %g] /Rotate %d /Contents %d 0 R "
                 "/Annots [%s] /Resources << /Font << %s >> /XObject << %s >> >> >>" %
                 (pages_obj, page["w"], page["h"], page["rotate"], content,
                  " ".join("%d 0 R" % a for a in annots), used, names))
@@ -144,7 +159,7 @@ def main():
         if word == "page":
             finish()
             page = {"w": float(arg[0]), "h": float(arg[1]), "rotate": int(arg[2]) if len(arg) > 2 else 0,
-                    "ops": [], "links": [], "later": [], "xobjects": [], "obj": pdf.add("")}
+                    "ops": [], "links": [], "later": [], "fields": [], "xobjects": [], "obj": pdf.add("")}
             pages.append(page)
         elif word == "font":
             font, size = arg[0], float(arg[1])
@@ -165,10 +180,26 @@ def main():
             x, y, text = rest.split(" ", 2)
             if unicode_obj is None:
                 unicode_obj = unicode_font(pdf)
-            if word == "rtext":
-                text = text[::-1]
+            if word == "rtext":  # numbers run left to right all the same
+                text = re.sub(r"[0-9]([0-9.,]*[0-9])?", lambda m: m.group()[::-1], text)[::-1]
             page["ops"].append("BT /U %g Tf 0 Tr 1 0 0 1 %g %g Tm %s Tj ET" %
                                (size, float(x), page["h"] - float(y), hexed(text)))
+        elif word == "vtext":
+            x, y, text = rest.split(" ", 2)
+            if vertical_obj is None:
+                vertical_obj = unicode_font(pdf, vertical=True)
+            page["ops"].append("BT /V %g Tf 0 Tr 1 0 0 1 %g %g Tm %s Tj ET" %
+                               (size, float(x), page["h"] - float(y), hexed(text)))
+        elif word == "field":
+            x0, y0, x1, y1, value = rest.split(" ", 4)
+            page["fields"].append((float(x0), float(y0), float(x1), float(y1), value))
+        elif word == "mark":
+            if mark is not None:
+                page["ops"].append("EMC")
+            mark = arg[0] if arg else None
+            if mark is not None:
+                page["ops"].append("/%s << /MCID %d >> BDC" % (mark, len(marks)))
+                marks.append((mark, page))
         elif word == "rule":
             v = [float(a) for a in arg]
             page["ops"].append("%g w %g %g m %g %g l S" % (v[4] if len(v) > 4 else 0.7, v[0], page["h"] - v[1],
@@ -243,6 +274,16 @@ def main():
         extra += " /PageLabels << /Nums [%s] >>" % " ".join(
             "%d << /S /%s /P %s /St %d >>" % (first, style, literal(prefix.replace("-", "")), start)
             for first, prefix, style, start in labels)
+    if fields:
+        extra += " /AcroForm << /Fields [%s] >>" % " ".join("%d 0 R" % f for f in fields)
+    if marks:
+        root, body = pdf.add(""), pdf.add("")
+        kids = [pdf.add("<< /Type /StructElem /S /%s /P %d 0 R /Pg %d 0 R /K %d >>" % (tag, body, p["obj"], i))
+                for i, (tag, p) in enumerate(marks)]
+        refs = " ".join("%d 0 R" % k for k in kids)
+        pdf.set(body, "<< /Type /StructElem /S /Document /P %d 0 R /K [%s] >>" % (root, refs))
+        pdf.set(root, "<< /Type /StructTreeRoot /K %d 0 R /ParentTree << /Nums [0 [%s]] >> >>" % (body, refs))
+        extra += " /StructTreeRoot %d 0 R /MarkInfo << /Marked true >>" % root
     if lang:
         extra += " /Lang (%s)" % lang
     pdf.set(catalog, "<< /Type /Catalog /Pages %d 0 R%s >>" % (pages_obj, extra))

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Every pages/NAME.page becomes a PDF, and that the Markdown in pages/NAME.md. A change of any rule shows here which
+# Every pages/NAME.page (see makepdf.py) and NAME.ms (by groff) becomes a PDF, and that the Markdown in pages/NAME.md. A change of any rule shows here which
 # page it changed. `pages.sh --accept` writes what comes out as what is expected: look at the diff before you commit it.
 set -uo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-for page in "$here"/pages/*.page; do
-    name=$(basename "$page" .page)
+for page in "$here"/pages/*.page "$here"/pages/*.ms; do
+    name=$(basename "${page%.*}")
     make_pdf "$name" || { fail "$name: no PDF"; continue; }
     expect 0 "$pdf2md" "$tmp/$name.pdf" "$tmp/$name"
     if [ "${1:-}" = --accept ]; then
