@@ -13,11 +13,14 @@ dist_man_MANS += \
 	man/blobforge-list.1 \
 	man/blobforge-logs.1 \
 	man/blobforge-lookup.1 \
+	man/blobforge-manifest.1 \
 	man/blobforge-preview.1 \
 	man/blobforge-remove.1 \
+	man/blobforge-repair-metadata.1 \
 	man/blobforge-reprioritize.1 \
 	man/blobforge-retry.1 \
 	man/blobforge-retry-all.1 \
+	man/blobforge-search-queue.1 \
 	man/blobforge-search.1 \
 	man/blobforge-status.1 \
 	man/blobforge-converter.7 \

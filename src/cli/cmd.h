@@ -16,12 +16,15 @@ extern const struct cli_command cmd_janitor;
 extern const struct cli_command cmd_list;
 extern const struct cli_command cmd_logs;
 extern const struct cli_command cmd_lookup;
+extern const struct cli_command cmd_manifest;
 extern const struct cli_command cmd_preview;
 extern const struct cli_command cmd_remove;
+extern const struct cli_command cmd_repair_metadata;
 extern const struct cli_command cmd_reprioritize;
 extern const struct cli_command cmd_retry;
 extern const struct cli_command cmd_retry_all;
 extern const struct cli_command cmd_search;
+extern const struct cli_command cmd_search_queue;
 extern const struct cli_command cmd_status;
 
 #endif

@@ -10,10 +10,29 @@
 /* A row each: they are added by many. */
 /* clang-format off */
 const struct cli_command *const cli_commands[] = {
-    &cmd_ingest,   &cmd_status,       &cmd_list,       &cmd_search, &cmd_lookup,
-    &cmd_download, &cmd_preview, &cmd_hydrate,      &cmd_logs,       &cmd_retry,  &cmd_retry_all,
-    &cmd_cancel,   &cmd_reprioritize, &cmd_clear_dead, &cmd_remove, &cmd_convert,
-    &cmd_doctor,   &cmd_janitor,      &cmd_ctl,        NULL,
+    &cmd_ingest,
+    &cmd_status,
+    &cmd_list,
+    &cmd_search,
+    &cmd_search_queue,
+    &cmd_lookup,
+    &cmd_manifest,
+    &cmd_repair_metadata,
+    &cmd_download,
+    &cmd_preview,
+    &cmd_hydrate,
+    &cmd_logs,
+    &cmd_retry,
+    &cmd_retry_all,
+    &cmd_cancel,
+    &cmd_reprioritize,
+    &cmd_clear_dead,
+    &cmd_remove,
+    &cmd_convert,
+    &cmd_doctor,
+    &cmd_janitor,
+    &cmd_ctl,
+    NULL,
 };
 /* clang-format on */
 

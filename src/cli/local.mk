@@ -23,10 +23,13 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_list.c \
 	src/cli/cmd_logs.c \
 	src/cli/cmd_lookup.c \
+	src/cli/cmd_manifest.c \
+	src/cli/cmd_repair_metadata.c \
 	src/cli/cmd_preview.c \
 	src/cli/cmd_remove.c \
 	src/cli/cmd_reprioritize.c \
 	src/cli/cmd_search.c \
+	src/cli/cmd_search_queue.c \
 	src/cli/cmd_retry.c \
 	src/cli/cmd_status.c \
 	src/cli/commands.c src/cli/commands.h \

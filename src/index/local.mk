@@ -5,4 +5,6 @@ libblobforge_a_SOURCES += \
 	src/index/index_db.c src/index/index_db.h \
 	src/index/index_refresh.c src/index/index_search.c \
 	src/index/manifest.c src/index/manifest.h \
-	src/index/manifest_merge.c src/index/manifest_merge.h
+	src/index/manifest_merge.c src/index/manifest_merge.h \
+	src/index/manifest_upgrade.c src/index/manifest_upgrade.h \
+	src/index/reconcile.c src/index/reconcile.h

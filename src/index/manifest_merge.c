@@ -87,6 +87,29 @@ bool manifest_merge(struct json_object *entries, const struct manifest_note *not
     return changed;
 }
 
+bool manifest_merge_entry(struct json_object *entries, const char *hash, struct json_object *entry)
+{
+    static const char *const arrays[] = {"paths", "paths_raw", "tags"};
+    struct json_object *known = json_get_object(entries, hash);
+    bool changed = false;
+
+    if (known == NULL) {
+        json_set_object(entries, hash, json_object_get(entry));
+        return true;
+    }
+    for (size_t a = 0; a < ARRAY_LEN(arrays); a++) {
+        struct json_object *more = json_get_array(entry, arrays[a]);
+
+        for (size_t i = 0; more != NULL && i < json_object_array_length(more); i++) {
+            struct json_object *text = json_object_array_get_idx(more, i);
+
+            if (json_object_is_type(text, json_type_string))
+                changed |= add_text(known, arrays[a], json_object_get(text));
+        }
+    }
+    return changed;
+}
+
 static char **read_texts(struct json_object *array, size_t *count_r)
 {
     size_t length = array != NULL ? json_object_array_length(array) : 0;
