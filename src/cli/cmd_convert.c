@@ -2,6 +2,7 @@
  * way and under the same limits as a worker does it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,8 @@
 #include "convert/convert.h"
 
 #define CHUNK 65536
+#define STDERR_LINES 5      /* of the converter, shown when it fails */
+#define STDERR_LINE_MAX 400 /* bytes of each */
 
 struct conversion {
     struct cli *cli;
@@ -184,6 +187,9 @@ static enum exitcode run_converter_on(struct conversion *c, struct slot_folder *
         job.sandbox = SANDBOX_AUTO;
     if (strcmp(settings_text(settings, SETTING_CONVERTER_MODE), "resident") == 0)
         job.resident = resident_create(1); /* it may speak nothing but the resident's way */
+    if (!sandbox_profile_parse(settings_text(settings, SETTING_SANDBOX_PROFILE), &job.profile))
+        job.profile = SANDBOX_DOCUMENT;
+    job.sandbox_command = settings_text(settings, SETTING_SANDBOX_COMMAND);
     limits_from_settings(settings, &job.limits);
     c->last_page = -1;
     convert_document(folder, &job, &c->result);
@@ -215,6 +221,30 @@ static enum exitcode save_output(struct conversion *c)
     c->error = error;
     result_close(zip);
     return code;
+}
+
+/* What the converter said before it failed: its last lines, with -v all that was kept. */
+static void show_stderr(const struct conversion *c)
+{
+    const char *text = c->result.record.stderr_tail, *from, *end;
+    int lines = cli_verbose(c->cli) > 0 ? INT_MAX : STDERR_LINES;
+
+    if (text == NULL)
+        return;
+    for (end = text + strlen(text); end > text && (end[-1] == '\n' || end[-1] == '\r');)
+        end--;
+    for (from = end; from > text && (from[-1] != '\n' || --lines > 0);)
+        from--;
+    while (from < end) {
+        size_t len = strcspn(from, "\n");
+        struct buf line = BUF_INIT;
+        len = len < (size_t)(end - from) ? len : (size_t)(end - from);
+        quote_append(&line, from,
+                     len < STDERR_LINE_MAX || cli_verbose(c->cli) > 0 ? len : STDERR_LINE_MAX);
+        cli_note(c->cli, "converter: %s", buf_text(&line));
+        buf_release(&line);
+        from += len < (size_t)(end - from) ? len + 1 : len;
+    }
 }
 
 static void set_known(struct json_object *object, const char *name, int64_t value)
@@ -292,9 +322,8 @@ static enum exitcode run(struct cli *cli)
         print_json(&c, code);
     else if (code == EXITCODE_OK && !cli_quiet(cli))
         print_text(&c);
-    if (c.ran && !c.result.packed && cli_verbose(cli) > 0 && c.result.record.stderr_tail != NULL &&
-        *c.result.record.stderr_tail != 0)
-        cli_note(cli, "%s", c.result.record.stderr_tail);
+    if (c.ran && !c.result.packed && !c.result.stopped)
+        show_stderr(&c);
     if (c.ran)
         convert_result_release(&c.result);
     slot_folder_close(folder);

@@ -26,6 +26,8 @@ const char *command_result_text(enum command_result result)
         return "a quote is not closed";
     case COMMAND_PLACEHOLDER:
         return "{input} or {output} is missing";
+    case COMMAND_WRAPPER:
+        return "{command} is missing as a word of its own behind the wrapper's";
     }
     return "";
 }
@@ -129,32 +131,70 @@ enum command_result command_parse(const char *text, struct command *command_r)
     return result;
 }
 
+struct fill {
+    const char *name, *value;
+};
+
+static void word_fill(const char *word, const struct fill *fills, size_t count, struct buf *filled)
+{
+    for (const char *p = word; *p != '\0';) {
+        size_t k = 0;
+        while (k < count && strncmp(p, fills[k].name, strlen(fills[k].name)) != 0)
+            k++;
+        if (k < count) {
+            buf_puts(filled, fills[k].value);
+            p += strlen(fills[k].name);
+        } else {
+            buf_putc(filled, *p++);
+        }
+    }
+}
+
+static void command_add_filled(struct command *command, const char *word, const struct fill *fills,
+                               size_t count)
+{
+    struct buf filled = BUF_INIT;
+
+    word_fill(word, fills, count, &filled);
+    command_add(command, buf_text(&filled));
+    buf_release(&filled);
+}
+
 void command_fill(const struct command *command, const char *input, const char *output,
                   const char *type, struct command *filled_r)
 {
-    const struct {
-        const char *name, *value;
-    } places[] = {{"{input}", input}, {"{output}", output}, {"{type}", type}};
-    struct buf word = BUF_INIT;
+    const struct fill fills[] = {{"{input}", input}, {"{output}", output}, {"{type}", type}};
 
     *filled_r = (struct command){NULL, 0};
-    for (size_t i = 0; i < command->count; i++) {
-        const char *p = command->words[i];
-        buf_clear(&word);
-        while (*p != '\0') {
-            size_t k = 0;
-            while (k < ARRAY_LEN(places) && strncmp(p, places[k].name, strlen(places[k].name)) != 0)
-                k++;
-            if (k < ARRAY_LEN(places)) {
-                buf_puts(&word, places[k].value);
-                p += strlen(places[k].name);
-            } else {
-                buf_putc(&word, *p++);
-            }
+    for (size_t i = 0; i < command->count; i++)
+        command_add_filled(filled_r, command->words[i], fills, ARRAY_LEN(fills));
+}
+
+enum command_result command_wrap(const char *wrapper, const struct command *inner,
+                                 const char *folder, struct command *wrapped_r)
+{
+    const struct fill fills[] = {{"{folder}", folder}};
+    struct command words;
+    enum command_result result = command_split(wrapper, strlen(wrapper), &words);
+    bool named = false;
+
+    *wrapped_r = (struct command){NULL, 0};
+    if (result != COMMAND_OK)
+        return result;
+    for (size_t i = 0; i < words.count; i++) {
+        if (strcmp(words.words[i], "{command}") != 0) {
+            command_add_filled(wrapped_r, words.words[i], fills, ARRAY_LEN(fills));
+            continue;
         }
-        command_add(filled_r, buf_text(&word));
+        named = i > 0; /* it cannot be its own wrapper */
+        for (size_t k = 0; k < inner->count; k++)
+            command_add(wrapped_r, inner->words[k]);
     }
-    buf_release(&word);
+    command_release(&words);
+    if (named)
+        return COMMAND_OK;
+    command_release(wrapped_r);
+    return COMMAND_WRAPPER;
 }
 
 static bool is_program(const char *path)

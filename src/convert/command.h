@@ -17,11 +17,12 @@
 
 enum command_result {
     COMMAND_OK,
-    COMMAND_EMPTY,      /* no word at all */
-    COMMAND_TOO_LONG,   /* more than COMMAND_TEXT_MAX bytes, or a NUL among them */
-    COMMAND_TOO_MANY,   /* more than COMMAND_WORDS_MAX words */
-    COMMAND_UNCLOSED,   /* a quote without its end, or \ at the end */
-    COMMAND_PLACEHOLDER /* {input} or {output} is missing */
+    COMMAND_EMPTY,       /* no word at all */
+    COMMAND_TOO_LONG,    /* more than COMMAND_TEXT_MAX bytes, or a NUL among them */
+    COMMAND_TOO_MANY,    /* more than COMMAND_WORDS_MAX words */
+    COMMAND_UNCLOSED,    /* a quote without its end, or \ at the end */
+    COMMAND_PLACEHOLDER, /* {input} or {output} is missing */
+    COMMAND_WRAPPER      /* {command} is missing */
 };
 const char *command_result_text(enum command_result result); /* for a message */
 
@@ -39,6 +40,10 @@ enum command_result command_parse(const char *text, struct command *command_r) M
 /* A copy with the placeholders replaced. Other braces stay as they are. */
 void command_fill(const struct command *command, const char *input, const char *output,
                   const char *type, struct command *filled_r);
+/* The setting sandbox_command: the wrapper's words, with the word {command} replaced by those of
+ * `inner` and {folder} inside words by `folder`. *wrapped_r is empty unless OK. */
+enum command_result command_wrap(const char *wrapper, const struct command *inner,
+                                 const char *folder, struct command *wrapped_r) MUST_CHECK;
 void command_release(struct command *command);
 
 /* The file to execute for `word`: with a slash itself; else $BLOBFORGE_LIBEXECDIR/WORD when that

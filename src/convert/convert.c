@@ -59,9 +59,7 @@ struct conversion {
     struct convert_result *result;
     struct command argv, env;
     char *file;
-    const struct sandbox *sandbox;
-    struct sandbox *own_sandbox; /* NULL: it is the resident's */
-    bool rests;                  /* the resident stays */
+    struct sandbox *sandbox; /* borrowed from job->kept, or our own */
     struct run_result run;
 };
 
@@ -154,31 +152,61 @@ static bool conversion_command(struct conversion *conversion)
     return conversion->file != NULL;
 }
 
+/* The operator's wrapper around it; the converter is named by its whole path then. */
+static bool conversion_wrap(struct conversion *conversion)
+{
+    const struct convert_job *job = conversion->job;
+    struct command inner = conversion->argv;
+    enum command_result parsed;
+
+    if (job->sandbox != SANDBOX_COMMAND)
+        return true;
+    free(inner.words[0]);
+    inner.words[0] = conversion->file;
+    conversion->file = NULL;
+    parsed = command_wrap(job->sandbox_command != NULL ? job->sandbox_command : "", &inner,
+                          slot_folder_path(conversion->folder), &conversion->argv);
+    command_release(&inner);
+    if (parsed != COMMAND_OK)
+        return conversion_misconfigured(
+            conversion, mem_printf("setting sandbox_command: %s", command_result_text(parsed)));
+    conversion->file = command_find(conversion->argv.words[0], getenv("PATH"));
+    if (conversion->file == NULL) {
+        char *quoted = quote_name(conversion->argv.words[0]);
+        conversion_fail(conversion, OUTCOME_EXIT, 127,
+                        mem_printf("sandbox_command %s: not found", quoted));
+        free(quoted);
+    }
+    return conversion->file != NULL;
+}
+
 static bool conversion_sandbox(struct conversion *conversion)
 {
     const struct convert_job *job = conversion->job;
+    struct sandbox_spec spec = {.level = job->sandbox,
+                                .profile = job->profile,
+                                .folder = slot_folder_path(conversion->folder),
+                                .folder_serial = slot_folder_serial(conversion->folder),
+                                .identity = slot_folder_identity(conversion->folder),
+                                .program = conversion->file,
+                                .argv = conversion->argv.words,
+                                .env = conversion->env.words};
     char *error;
 
-    conversion->sandbox = resident_sandbox(job->resident);
-    if (conversion->sandbox == NULL) {
-        struct sandbox *made = sandbox_prepare(job->sandbox, slot_folder_path(conversion->folder),
-                                               conversion->file, conversion->argv.words, &error);
-        if (made == NULL)
-            return conversion_misconfigured(conversion, error);
-        conversion->sandbox = conversion->own_sandbox = made;
+    if (job->kept != NULL && sandbox_fits(*job->kept, &spec)) {
+        conversion->sandbox = *job->kept;
+    } else {
+        conversion->sandbox = sandbox_prepare(&spec, &error);
+        if (job->kept != NULL) {
+            sandbox_release(*job->kept);
+            *job->kept = conversion->sandbox;
+        }
     }
+    if (conversion->sandbox == NULL)
+        return conversion_misconfigured(conversion, error);
     conversion->result->record.sandbox =
         mem_strdup(sandbox_level_name(sandbox_level(conversion->sandbox)));
     return true;
-}
-
-/* A resident that stays keeps the sandbox that it is in. */
-static void conversion_leave_sandbox(struct conversion *conversion)
-{
-    if (conversion->own_sandbox != NULL && conversion->rests)
-        resident_take_sandbox(conversion->job->resident, conversion->own_sandbox);
-    else
-        sandbox_release(conversion->own_sandbox);
 }
 
 static void record_run(struct record_attempt *record, const struct run_result *run)
@@ -221,7 +249,8 @@ static bool conversion_run(struct conversion *conversion)
                    .output_bytes = limits->output_bytes,
                    .output_files = limits->output_files,
                    .processes = limits->processes,
-                   .address_space_free = limits->address_space_free || SANITIZED},
+                   .address_space_free = limits->address_space_free || SANITIZED ||
+                                         sandbox_profile_reserves(job->profile)},
         .sandbox = conversion->sandbox,
         .resident = job->resident,
         .clock = job->clock,
@@ -237,7 +266,6 @@ static bool conversion_run(struct conversion *conversion)
     run_result_release(run);
     run_converter(&spec, run);
     conversion->result->seconds = run->seconds;
-    conversion->rests = run->rests;
     record_run(&conversion->result->record, run);
     kind = outcome_of_run(run, &value);
     if (kind == OUTCOME_EXIT && value == 0)
@@ -323,14 +351,16 @@ void convert_document(struct slot_folder *folder, const struct convert_job *job,
     conversion.run.stderr_tail = mem_strdup("");
     conversion_phase(&conversion, "convert");
     if (conversion_environment(&conversion) && conversion_command(&conversion) &&
-        conversion_sandbox(&conversion) && conversion_run(&conversion))
+        conversion_wrap(&conversion) && conversion_sandbox(&conversion) &&
+        conversion_run(&conversion))
         conversion_check_and_pack(&conversion);
     if (result_r->warning == NULL && conversion.run.progress.warning[0] != '\0')
         result_r->warning = mem_strdup(conversion.run.progress.warning);
     result_r->stdout_tail = conversion.run.stdout_tail;
     conversion.run.stdout_tail = NULL;
     run_result_release(&conversion.run);
-    conversion_leave_sandbox(&conversion);
+    if (job->kept == NULL)
+        sandbox_release(conversion.sandbox);
     command_release(&conversion.argv);
     command_release(&conversion.env);
     free(conversion.file);

@@ -43,8 +43,14 @@ struct convert_job {
     int64_t size_bytes;       /* of the document */
     int64_t attempt;          /* number, from 1 */
     enum sandbox_level sandbox;
+    enum sandbox_profile profile;
+    const char *sandbox_command; /* of level COMMAND; NULL: none */
     struct convert_limits limits;
     struct resident *resident; /* that takes it, by resident_prepare(); NULL: runs once */
+
+    /* Where a sandbox is kept for the next job of the same slot; its owner releases it in the end.
+     * NULL: made for this job alone. */
+    struct sandbox **kept;
 
     struct clock *clock;
     /* See struct run_spec. `phase` is called when "convert" and "pack" begin; each may be NULL. */

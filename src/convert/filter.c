@@ -46,25 +46,48 @@ static const char *const refused[] = {
     "setdomainname", "iopl", "ioperm", "vhangup", "vm86", "vm86old", "modify_ldt", "_sysctl",
     "ustat", "uselib"};
 
-static int filter_refuse_names(scmp_filter_ctx rules)
+/* Ways out that have a path or a number and no other guard: the daemon's control socket, memory
+ * that no process shows as its own, objects that outlive the job. */
+static const char *const refused_sharing[] = {"memfd_create", "memfd_secret", "shmget", "msgget",
+                                              "semget"};
+
+static int filter_refuse_list(scmp_filter_ctx rules, const char *const *names, size_t count,
+                              int with)
 {
     int error = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(refused) && error == 0; i++) {
-        int number = seccomp_syscall_resolve_name(refused[i]);
+    for (size_t i = 0; i < count && error == 0; i++) {
+        int number = seccomp_syscall_resolve_name(names[i]);
         if (number != __NR_SCMP_ERROR)
-            error = seccomp_rule_add(rules, SCMP_ACT_ERRNO(EPERM), number, 0);
+            error = seccomp_rule_add(rules, SCMP_ACT_ERRNO((unsigned)with), number, 0);
         if (error == -EDOM) /* not on this architecture */
             error = 0;
     }
     return error;
 }
 
+static int filter_refuse_names(scmp_filter_ctx rules, const struct filter_doors *doors)
+{
+    static const char *const connecting[] = {"connect"};
+    int error = filter_refuse_list(rules, refused, ARRAY_LEN(refused), EPERM);
+
+    if (error == 0 && !doors->sharing)
+        error = filter_refuse_list(rules, refused_sharing, ARRAY_LEN(refused_sharing), ENOSYS);
+    /* A datagram names its address when it is sent; sendto(2) is let through, since pairs need it:
+     * the daemon has no sockets of that kind. */
+    if (error == 0 && !doors->sharing && !doors->network)
+        error = filter_refuse_list(rules, connecting, ARRAY_LEN(connecting), EACCES);
+    return error;
+}
+
 /* No sockets but AF_UNIX: this is what "no network" comes from where Landlock does not know TCP. */
-static int filter_refuse_sockets(scmp_filter_ctx rules)
+static int filter_refuse_sockets(scmp_filter_ctx rules, const struct filter_doors *doors)
 {
     static const int calls[] = {SCMP_SYS(socket), SCMP_SYS(socketpair)};
     int error = 0;
+
+    if (doors->network)
+        return 0;
 
     for (size_t i = 0; i < ARRAY_LEN(calls) && error == 0; i++)
         error = seccomp_rule_add(rules, SCMP_ACT_ERRNO(EACCES), calls[i], 1,
@@ -112,7 +135,7 @@ static int filter_take(scmp_filter_ctx rules, struct filter *filter)
     return error;
 }
 
-struct filter *filter_create(char **error_r)
+struct filter *filter_create(const struct filter_doors *doors, char **error_r)
 {
     struct filter *filter = mem_alloc(sizeof(*filter));
     scmp_filter_ctx rules = seccomp_init(SCMP_ACT_ALLOW);
@@ -120,9 +143,9 @@ struct filter *filter_create(char **error_r)
 
     *error_r = NULL;
     if (error == 0)
-        error = filter_refuse_names(rules);
+        error = filter_refuse_names(rules, doors);
     if (error == 0)
-        error = filter_refuse_sockets(rules);
+        error = filter_refuse_sockets(rules, doors);
     if (error == 0)
         error = filter_refuse_flags(rules);
     if (error == 0)
@@ -139,8 +162,9 @@ struct filter *filter_create(char **error_r)
 
 #else
 
-struct filter *filter_create(char **error_r)
+struct filter *filter_create(const struct filter_doors *doors, char **error_r)
 {
+    (void)doors;
     *error_r = mem_strdup("cannot filter system calls: built without libseccomp");
     return NULL;
 }

@@ -13,8 +13,13 @@ struct filter;
 
 /* Built with libseccomp, and this kernel filters. */
 bool filter_available(void);
+
+struct filter_doors { /* what is let through all the same */
+    bool network;     /* sockets of the internet */
+    bool sharing;     /* connecting to AF_UNIX sockets, System V objects, memory files */
+};
 /* NULL with *error_r (the caller frees). */
-struct filter *filter_create(char **error_r) MUST_CHECK;
+struct filter *filter_create(const struct filter_doors *doors, char **error_r) MUST_CHECK;
 /* Holds for this process from now on; no_new_privs must be set. Async-signal-safe. 0 or an errno.
  */
 int filter_enter(const struct filter *filter) MUST_CHECK;

@@ -55,9 +55,9 @@ static uint64_t fs_known(int abi)
     return abi == 2 ? (FS_REFER << 1) - 1 : FS_REFER - 1;
 }
 
-int landlock_ruleset_create(int abi)
+int landlock_ruleset_create(int abi, bool network)
 {
-    struct ruleset_attr attr = {fs_known(abi), NET_TCP, SCOPE_SOCKET_SIGNAL};
+    struct ruleset_attr attr = {fs_known(abi), network ? 0 : NET_TCP, SCOPE_SOCKET_SIGNAL};
     size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
 
     return (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0U);
@@ -76,6 +76,9 @@ static uint64_t fs_rights(int abi, enum landlock_access access)
         break;
     case LANDLOCK_DEVICE:
         rights = FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE;
+        break;
+    case LANDLOCK_CONTROL:
+        rights = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
         break;
     case LANDLOCK_WRITE:
         rights = ~(FS_MAKE_CHAR | FS_MAKE_BLOCK | FS_IOCTL_DEV);

@@ -15,14 +15,15 @@ enum landlock_access {
     LANDLOCK_READ,    /* files and folders beneath */
     LANDLOCK_EXECUTE, /* and execute */
     LANDLOCK_DEVICE,  /* read and write one file */
+    LANDLOCK_CONTROL, /* and its ioctls; of a folder: of what is in it */
     LANDLOCK_WRITE    /* everything but devices */
 };
 
 /* The kernel's ABI, 0: no Landlock here. */
 int landlock_abi(void);
-/* A ruleset that allows nothing yet: a descriptor, close-on-exec, the caller closes it. -1, errno.
- */
-int landlock_ruleset_create(int abi) MUST_CHECK;
+/* A ruleset that allows nothing yet, TCP only with `network`: a descriptor, close-on-exec, the
+ * caller closes it. -1, errno. */
+int landlock_ruleset_create(int abi, bool network) MUST_CHECK;
 /* Allows `access` beneath `path`; links are followed now, not later. A path that is not there is
  * skipped. false with errno. */
 bool landlock_ruleset_allow(int ruleset_fd, int abi, const char *path,

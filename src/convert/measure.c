@@ -3,6 +3,7 @@
 #include "convert/measure.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +26,8 @@ static void measure_folder(int parent_fd, const char *name, int depth,
     DIR *dir = fd != -1 ? fdopendir(fd) : NULL;
     struct dirent *entry;
 
+    if (fd == -1 && errno == EACCES) /* it hides what it wrote */
+        measure->too_deep = true;
     if (dir == NULL && fd != -1)
         close(fd);
     while (dir != NULL && !beyond(measure, bounds) && (entry = readdir(dir)) != NULL) {

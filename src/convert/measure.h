@@ -10,7 +10,8 @@
 struct measure {
     int64_t bytes; /* per file the larger of its size and what it takes on disk */
     int64_t files; /* entries of every kind, folders too */
-    bool too_deep; /* folders nested deeper than MEASURE_DEPTH_MAX: what is below was not counted */
+    bool too_deep; /* folders nested deeper than MEASURE_DEPTH_MAX, or without permissions: what is
+                      below was not counted */
 };
 
 #define MEASURE_DEPTH_MAX 64

@@ -20,27 +20,25 @@ struct resident {
     int64_t jobs, jobs_max;
     struct spawn child; /* pid -1: none */
     double cpu_seconds; /* its tree's when it was last stopped */
-    struct sandbox *sandbox;
 
     /* what it was started with */
-    char *command, *env, *type;
+    char *command, *env, *type, *wrapper;
     enum sandbox_level level;
+    enum sandbox_profile profile;
     struct convert_limits limits;
 };
-
-static const struct spawn no_child = {-1, -1, -1, -1, -1, -1, 0};
 
 struct resident *resident_create(int64_t jobs_max)
 {
     struct resident *resident = mem_alloc(sizeof(*resident));
 
-    *resident = (struct resident){.jobs_max = jobs_max > 0 ? jobs_max : 1, .child = no_child};
+    *resident = (struct resident){.jobs_max = jobs_max > 0 ? jobs_max : 1, .child = spawn_none};
     return resident;
 }
 
 void resident_over(struct resident *resident)
 {
-    resident->child = no_child;
+    resident->child = spawn_none;
     resident->jobs = 0;
     resident->cpu_seconds = 0;
 }
@@ -48,12 +46,11 @@ void resident_over(struct resident *resident)
 /* What it was started with: after its end, since its last run may still be told about. */
 static void resident_forget(struct resident *resident)
 {
-    sandbox_release(resident->sandbox);
-    resident->sandbox = NULL;
     free(resident->command);
     free(resident->env);
     free(resident->type);
-    resident->command = resident->env = resident->type = NULL;
+    free(resident->wrapper);
+    resident->command = resident->env = resident->type = resident->wrapper = NULL;
 }
 
 /* Lets it end by itself, as a program that may want to write something down, and kills what is
@@ -106,7 +103,9 @@ static bool resident_fits(const struct resident *resident, const struct convert_
 {
     return resident->jobs < resident->jobs_max && same_text(resident->command, job->command) &&
            same_text(resident->env, job->env) && same_text(resident->type, job->type) &&
-           resident->level == job->sandbox && same_limits(&resident->limits, &job->limits);
+           resident->level == job->sandbox && resident->profile == job->profile &&
+           same_text(resident->wrapper, job->sandbox_command) &&
+           same_limits(&resident->limits, &job->limits);
 }
 
 bool resident_prepare(struct resident *resident, struct slot_folder *folder,
@@ -127,6 +126,8 @@ bool resident_prepare(struct resident *resident, struct slot_folder *folder,
         resident->env = mem_strdup(job->env != NULL ? job->env : "");
         resident->type = mem_strdup(job->type);
         resident->level = job->sandbox;
+        resident->profile = job->profile;
+        resident->wrapper = mem_strdup(job->sandbox_command != NULL ? job->sandbox_command : "");
         resident->limits = job->limits;
     }
     return true;
@@ -140,17 +141,6 @@ bool resident_clear(struct resident *resident, struct slot_folder *folder, char 
     free(*error_r);
     resident_end(resident);
     return slot_folder_empty(folder, error_r);
-}
-
-const struct sandbox *resident_sandbox(const struct resident *resident)
-{
-    return resident != NULL && resident->child.pid != -1 ? resident->sandbox : NULL;
-}
-
-void resident_take_sandbox(struct resident *resident, struct sandbox *sandbox)
-{
-    sandbox_release(resident->sandbox);
-    resident->sandbox = sandbox;
 }
 
 /* The whole line fits an empty pipe. What became of the program is seen by its end. */
@@ -172,7 +162,7 @@ bool resident_begin(struct resident *resident, const struct run_spec *spec, stru
     *error_r = NULL;
     if (resident->child.pid == -1) {
         if (!spawn_converter(spec, &resident->child, error_r)) {
-            resident->child = no_child;
+            resident->child = spawn_none;
             return false;
         }
     } else {
@@ -198,7 +188,7 @@ bool resident_stop(struct resident *resident, int status)
 
     if (!is_well(status) || !resident_is_alive(resident) || !tree_stop())
         return false;
-    tree_measure(0, &sample);
+    tree_measure(spawn_first(&resident->child), 0, &sample);
     resident->cpu_seconds = sample.cpu_seconds;
     return true;
 }

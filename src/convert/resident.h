@@ -24,7 +24,6 @@
 
 struct convert_job;
 struct run_spec;
-struct sandbox;
 struct spawn;
 
 struct resident;
@@ -57,10 +56,5 @@ bool resident_stop(struct resident *resident, int status) MUST_CHECK;
 bool resident_keep(struct resident *resident, const struct spawn *spawn) MUST_CHECK;
 /* Its tree is gone, and the caller has closed the descriptors of its spawn. */
 void resident_over(struct resident *resident);
-
-/* The sandbox in which it stays, borrowed; NULL: there is none that stays. */
-const struct sandbox *resident_sandbox(const struct resident *resident);
-/* It was started in this one, which is its own from now on. */
-void resident_take_sandbox(struct resident *resident, struct sandbox *sandbox);
 
 #endif

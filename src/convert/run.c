@@ -16,12 +16,14 @@
 
 #include "base/alloc.h"
 #include "base/exitcode.h"
+#include "convert/cgroup.h"
 #include "convert/measure.h"
 #include "convert/resident.h"
 #include "convert/spawn.h"
 #include "convert/tail.h"
 #include "convert/tree.h"
 
+#define FIRST_SAMPLE_MS 20   /* most jobs of a nothing's length are over by then */
 #define SAMPLE_MS 100        /* processes: a new one each so often */
 #define OUTPUT_SAMPLE_MS 300 /* files: and never more than a tenth of the time */
 #define READ_BLOCK 65536
@@ -33,6 +35,7 @@ struct run {
     struct spawn child;
     struct tail out, err;
     struct tree_end end;
+    struct cgroup *cgroup;         /* NULL: none */
     int64_t start_ms, life_ms;     /* start; last sign of life, 0: none yet */
     int64_t sample_ms, measure_ms; /* when the next ones are due */
     struct tree_sample sample;
@@ -135,13 +138,13 @@ static bool run_past_sample(struct run *run)
     const struct run_limits *limits = &run->spec->limits;
     double cpu;
 
-    tree_measure(limits->processes, &run->sample);
+    tree_measure(spawn_first(&run->child), limits->processes, &run->sample);
     cpu = run->sample.cpu_seconds + cpu_of(&run->end.used) - run->cpu_base;
     if (cpu > run->cpu_seconds)
         run->cpu_seconds = cpu;
     if (limits->memory_bytes > 0 && run->sample.rss_bytes >= limits->memory_bytes &&
         run->sample.processes > 1) {
-        int64_t fair = tree_measure_proportional();
+        int64_t fair = tree_measure_proportional(spawn_first(&run->child));
         if (fair >= 0 && fair < run->sample.rss_bytes)
             run->sample.rss_bytes = fair;
     }
@@ -292,7 +295,6 @@ static void run_judge(struct run *run, long long oom_before)
     const struct run_limits *limits = &run->spec->limits;
     int status = run->end.leader_status;
     long long oom_after = oom_kills();
-
     if (WIFEXITED(status)) {
         result->end = RUN_EXITED;
         result->exit_status = WEXITSTATUS(status);
@@ -361,6 +363,23 @@ static bool run_rest(struct run *run)
     return true;
 }
 
+/* The group's memory limit kills all that is in it: not the converter's end, but ours. */
+static void run_judge_group(struct run *run)
+{
+    struct run_result *result = run->result;
+    double limit = (double)run->spec->limits.memory_bytes;
+    struct cgroup_seen seen;
+
+    cgroup_see(run->child.cgroup, &seen);
+    if (run->cpu_base == 0 && seen.memory_bytes > result->max_rss_bytes)
+        result->max_rss_bytes = seen.memory_bytes;
+    if (!seen.oom || result->end == RUN_LIMITED || result->exit_status == 0)
+        return;
+    run_limit_hit(run, RUN_LIMIT_MEMORY, limit, limit, limit);
+    result->oom = true;
+    result->signal = result->exit_status = -1;
+}
+
 /* Kills the tree, and says how the first process ended when it was not we who ended it. */
 static void run_end(struct run *run, long long oom_before)
 {
@@ -368,41 +387,54 @@ static void run_end(struct run *run, long long oom_before)
     int answer =
         result->end == RUN_NOT_STARTED && run_is_answered(run) ? result->progress.done_status : -1;
 
+    cgroup_kill(run->child.cgroup);
     tree_kill(&run->end);
+    spawn_read_status(&run->child, &run->end.leader_status);
     if (answer >= 0)
         run->end.leader_status = answer << 8; /* as if it had ended with it: see wait(2) */
     if (result->end == RUN_NOT_STARTED)
         run_judge(run, oom_before);
+    run_judge_group(run);
+}
+
+/* From start to the last process's end, or to a resident's rest; the caller is a subreaper. */
+static void run_whole(struct run *run)
+{
+    struct run_result *result = run->result;
+    long long oom_before = oom_kills();
+
+    if (!run_begin(run))
+        return;
+    run->end.leader = run->child.pid;
+    run_watch(run);
+    result->rests = run_rest(run);
+    if (!result->rests)
+        run_end(run, oom_before);
+    run_finish(run);
+    if (!result->rests)
+        spawn_close(&run->child);
+    if (!result->rests && run->spec->resident != NULL)
+        resident_over(run->spec->resident);
+    if (run->child.exec_errno != 0)
+        result->error =
+            mem_printf("cannot execute the converter: %s", strerror(run->child.exec_errno));
 }
 
 void run_converter(const struct run_spec *spec, struct run_result *result_r)
 {
     struct run run = {.spec = spec, .result = result_r};
-    long long oom_before = oom_kills();
 
     *result_r = (struct run_result){.end = RUN_NOT_STARTED, .exit_status = -1, .signal = -1};
     progress_init(&result_r->progress);
     run.out.max = run.err.max = RUN_TAIL_MAX;
     run.start_ms = run.sample_ms = run.measure_ms = run_now(&run);
+    run.sample_ms += FIRST_SAMPLE_MS;
     run.measure_ms += OUTPUT_SAMPLE_MS;
-    if (!tree_adopt()) {
+    if (tree_adopt())
+        run_whole(&run);
+    else
         result_r->error =
             mem_printf("cannot become the subreaper of a converter: %s", strerror(errno));
-    } else if (run_begin(&run)) {
-        run.end.leader = run.child.pid;
-        run_watch(&run);
-        result_r->rests = run_rest(&run);
-        if (!result_r->rests)
-            run_end(&run, oom_before);
-        run_finish(&run);
-        if (!result_r->rests)
-            spawn_close(&run.child);
-        if (!result_r->rests && spec->resident != NULL)
-            resident_over(spec->resident);
-        if (run.child.exec_errno != 0)
-            result_r->error =
-                mem_printf("cannot execute the converter: %s", strerror(run.child.exec_errno));
-    }
     result_r->stdout_tail = tail_steal(&run.out);
     result_r->stderr_tail = tail_steal(&run.err);
 }

@@ -57,7 +57,7 @@ struct run_spec {
     int64_t attempt;         /* number of this attempt, from 1 */
     char *const *env;        /* NAME=VALUE added to the clean environment; NULL: none */
     struct run_limits limits;
-    const struct sandbox *sandbox; /* NULL: L0 */
+    const struct sandbox *sandbox; /* NULL: L0, as who we are */
     struct resident *resident;     /* that takes the job; NULL: it runs once */
     struct clock *clock;
 

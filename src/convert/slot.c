@@ -24,7 +24,16 @@ struct slot_folder {
     char *name; /* last component of path */
     int fd;     /* of the folder; holds the lock */
     int parent_fd;
+    struct identity identity;
+    struct {
+        dev_t dev;
+        ino_t ino;
+    } subs[3]; /* as they were made; inode 0: not yet */
+    unsigned serial;
+    bool empty; /* nobody was in it since it was emptied */
 };
+
+static const char *const sub_names[] = {"in", "out", "tmp"};
 
 static char *errno_text(const char *what, const char *path, const char *remedy)
 {
@@ -179,12 +188,71 @@ bool tree_remove(int dir_fd, const char *name)
     return ok && unlinkat(dir_fd, name, AT_REMOVEDIR) == 0;
 }
 
+/* Opens a sub-folder if it is still the one that was made; -1: it is not. */
+static int sub_open(const struct slot_folder *folder, size_t i)
+{
+    int fd = folder_open_forced(folder->fd, sub_names[i]);
+    struct stat st;
+
+    if (fd == -1)
+        return -1;
+    if (folder->subs[i].ino != 0 && fstat(fd, &st) == 0 && st.st_ino == folder->subs[i].ino &&
+        st.st_dev == folder->subs[i].dev)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static bool is_intact_sub(const struct slot_folder *folder, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(sub_names); i++)
+        if (strcmp(name, sub_names[i]) == 0)
+            return folder->subs[i].ino != 0;
+    return false;
+}
+
+/* Everything in S but the sub-folders themselves. */
+static bool rest_clear(struct slot_folder *folder, char **left_r)
+{
+    DIR *dir = folder_read(openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct dirent *entry;
+    bool ok = dir != NULL;
+
+    while (ok && (entry = readdir(dir)) != NULL) {
+        if (is_dots(entry->d_name) || is_intact_sub(folder, entry->d_name))
+            continue;
+        ok = tree_remove(folder->fd, entry->d_name);
+        if (!ok)
+            *left_r = mem_strdup(entry->d_name);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return ok;
+}
+
+static bool subs_clear(struct slot_folder *folder, char **left_r)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(sub_names) && ok; i++) {
+        int fd = sub_open(folder, i);
+        if (fd == -1) { /* another lies in its place, or none: that goes, too */
+            folder->subs[i].ino = 0;
+            continue;
+        }
+        ok = folder_clear(fd, left_r);
+        close(fd);
+    }
+    return ok;
+}
+
 bool slot_folder_empty(struct slot_folder *folder, char **error_r)
 {
-    char *left;
+    char *left = NULL;
 
     *error_r = NULL;
-    if (folder_clear(folder->fd, &left))
+    folder->empty = subs_clear(folder, &left) && rest_clear(folder, &left);
+    if (folder->empty)
         return true;
     *error_r = errno_text("cannot empty the slot's folder", left != NULL ? left : folder->path,
                           "remove it by hand");
@@ -192,55 +260,78 @@ bool slot_folder_empty(struct slot_folder *folder, char **error_r)
     return false;
 }
 
-bool slot_folder_prepare(struct slot_folder *folder, char **error_r)
+/* Owner and mode of a sub-folder; whose converter it is may only read in/. */
+static bool sub_give(const struct slot_folder *folder, int fd, size_t i)
 {
-    static const char *const subs[] = {"in", "out", "tmp"};
+    const struct identity *identity = &folder->identity;
 
-    if (!slot_folder_empty(folder, error_r))
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(subs); i++)
-        if (mkdirat(folder->fd, subs[i], 0700) == -1) {
-            *error_r = errno_text("cannot make a folder in", folder->path, space_remedy());
-            return false;
-        }
-    return true;
+    if (!identity->change)
+        return fchmod(fd, 0700) == 0;
+    if (strcmp(sub_names[i], "in") == 0)
+        return fchown(fd, (uid_t)-1, identity->uid) == 0 && fchmod(fd, 0750) == 0;
+    return fchown(fd, identity->uid, identity->uid) == 0 && fchmod(fd, 0700) == 0;
 }
 
-/* Removes what is in `name` of S, but not itself. */
-static bool sub_empty(struct slot_folder *folder, const char *name, char **left_r)
+static bool sub_make(struct slot_folder *folder, size_t i)
 {
-    int fd = folder_open_forced(folder->fd, name);
-    bool ok = fd != -1 && folder_clear(fd, left_r);
+    struct stat st;
+    bool ok;
+    int fd;
+
+    if (mkdirat(folder->fd, sub_names[i], 0700) == -1)
+        return false;
+    fd = openat(folder->fd, sub_names[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    ok = fd != -1 && fstat(fd, &st) == 0 && sub_give(folder, fd, i);
+    if (ok) {
+        folder->subs[i].dev = st.st_dev;
+        folder->subs[i].ino = st.st_ino;
+        folder->serial++;
+    }
+    if (fd != -1)
+        close(fd);
+    return ok;
+}
+
+/* The converter may have changed the mode of what is its own. */
+static bool sub_restore(const struct slot_folder *folder, size_t i)
+{
+    int fd = sub_open(folder, i);
+    bool ok = fd != -1 && sub_give(folder, fd, i);
 
     if (fd != -1)
         close(fd);
     return ok;
 }
 
-/* Removes what is in S besides the three folders. */
-static bool rest_remove(struct slot_folder *folder)
+bool slot_folder_prepare(struct slot_folder *folder, char **error_r)
 {
-    DIR *dir = folder_read(openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    struct dirent *entry;
-    bool ok = dir != NULL;
-
-    while (ok && (entry = readdir(dir)) != NULL)
-        ok = is_dots(entry->d_name) || strcmp(entry->d_name, "in") == 0 ||
-             strcmp(entry->d_name, "out") == 0 || strcmp(entry->d_name, "tmp") == 0 ||
-             tree_remove(folder->fd, entry->d_name);
-    if (dir != NULL)
-        closedir(dir);
-    return ok;
+    *error_r = NULL;
+    if (!folder->empty && !slot_folder_empty(folder, error_r))
+        return false;
+    folder->empty = false;
+    for (size_t i = 0; i < ARRAY_LEN(sub_names); i++)
+        if (folder->subs[i].ino != 0 ? !sub_restore(folder, i) : !sub_make(folder, i)) {
+            *error_r = errno_text("cannot make a folder in", folder->path, space_remedy());
+            return false;
+        }
+    return true;
 }
 
 bool slot_folder_renew(struct slot_folder *folder, char **error_r)
 {
-    struct stat st;
     char *left = NULL;
+    bool ok = true;
 
     *error_r = NULL;
-    if (sub_empty(folder, "in", &left) && sub_empty(folder, "out", &left) && rest_remove(folder) &&
-        fstatat(folder->fd, "tmp", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+    folder->empty = false;
+    for (size_t i = 0; i < ARRAY_LEN(sub_names) && ok; i++) {
+        int fd = sub_open(folder, i);
+        ok = fd != -1 && (strcmp(sub_names[i], "tmp") == 0 || folder_clear(fd, &left)) &&
+             sub_give(folder, fd, i);
+        if (fd != -1)
+            close(fd);
+    }
+    if (ok && rest_clear(folder, &left))
         return true;
     *error_r = errno_text("cannot empty the slot's folder", left != NULL ? left : folder->path,
                           "remove it by hand");
@@ -263,6 +354,13 @@ int slot_folder_create_input(struct slot_folder *folder, const char *type, char 
     }
     snprintf(name, sizeof(name), "in/document.%s", type);
     fd = openat(folder->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd != -1 && folder->identity.change &&
+        (fchown(fd, (uid_t)-1, folder->identity.uid) == -1 || fchmod(fd, 0640) == -1)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        fd = -1;
+    }
     if (fd == -1)
         *error_r = errno_text("cannot make the document's file in", folder->path, space_remedy());
     return fd;
@@ -276,6 +374,16 @@ const char *slot_folder_path(const struct slot_folder *folder)
 int slot_folder_fd(const struct slot_folder *folder)
 {
     return folder->fd;
+}
+
+struct identity slot_folder_identity(const struct slot_folder *folder)
+{
+    return folder->identity;
+}
+
+unsigned slot_folder_serial(const struct slot_folder *folder)
+{
+    return folder->serial;
 }
 
 char *slot_folder_join(const struct slot_folder *folder, const char *sub)
@@ -330,10 +438,24 @@ static int folder_lock(int parent_fd, const char *name)
     return -1;
 }
 
+/* S is passed through by its own converter alone, work_dir by all of them; folders above it are for
+ * a veil (room.h) or the operator. */
+static bool folder_open_to_converter(const struct slot_folder *folder)
+{
+    struct stat st;
+
+    if (!folder->identity.change)
+        return true;
+    if (fstat(folder->parent_fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0011) != 0011)
+        (void)fchmod(folder->parent_fd, (st.st_mode & 07777) | 0011);
+    return fchown(folder->fd, (uid_t)-1, folder->identity.uid) == 0 &&
+           fchmod(folder->fd, 0710) == 0;
+}
+
 struct slot_folder *slot_folder_open(const char *work_dir, const char *name, char **error_r)
 {
     struct slot_folder *folder = mem_alloc(sizeof(*folder));
-    char *real = NULL;
+    char *real = NULL, *left = NULL;
 
     *error_r = NULL;
     folder->fd = folder->parent_fd = -1;
@@ -347,6 +469,7 @@ struct slot_folder *slot_folder_open(const char *work_dir, const char *name, cha
         goto fail;
     }
     folder->path = mem_printf("%s/%s", real, name);
+    identity_of_folder(folder->path, &folder->identity);
     folder->fd = folder_lock(folder->parent_fd, name);
     if (folder->fd == -1) {
         *error_r =
@@ -355,8 +478,17 @@ struct slot_folder *slot_folder_open(const char *work_dir, const char *name, cha
         goto fail;
     }
     tree_kill_in_home(folder->path);
-    if (!slot_folder_empty(folder, error_r))
+    if (!folder_clear(folder->fd, &left)) {
+        *error_r = errno_text("cannot empty the slot's folder", left != NULL ? left : folder->path,
+                              "remove it by hand");
+        free(left);
         goto fail;
+    }
+    if (!folder_open_to_converter(folder)) {
+        *error_r = errno_text("cannot give the converter a way into", folder->path,
+                              "start blobforged as an ordinary user");
+        goto fail;
+    }
     free(real);
     return folder;
 

@@ -4,7 +4,10 @@
  *     S/out, S/tmp         the converter's: results, and HOME, TMPDIR and current folder
  *     S/result.zip         the packed result, made after the converter's last process is gone
  *
- * All of S is on one file system, mode 0700. Whoever has a folder open holds a lock (flock) on it,
+ * All of S is on one file system, mode 0700. Where we are root the converter has a user id of its
+ * own (identity.h): out/ and tmp/ belong to it, S and in/ it may only pass and read. in/, out/ and
+ * tmp/ stay the same folders from job to job, so that rules and mounts made for them go on holding.
+ * Whoever has a folder open holds a lock (flock) on it,
  * so that a folder whose lock is free was left by a killed predecessor and may be swept. What a
  * converter leaves is hostile: trees deeper than any path, folders without permissions, links out
  * of the folder. Emptying follows no link, needs a bounded number of descriptors and no recursion.
@@ -16,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "convert/identity.h"
 
 struct slot_folder;
 
@@ -31,7 +35,8 @@ struct slot_folder *slot_folder_open_temporary(const char *work_dir, const char 
 /* Empties, removes the folder itself and frees. Nothing may run in it. NULL is fine. */
 void slot_folder_close(struct slot_folder *folder);
 
-/* Empties the folder and makes in/, out/, tmp/ anew: before each document. */
+/* Empties the folder and makes in/, out/, tmp/ where they are not as they should be: before each
+ * document. */
 bool slot_folder_prepare(struct slot_folder *folder, char **error_r) MUST_CHECK;
 /* Empties it: after each document. false: something is left; *error_r names it. */
 bool slot_folder_empty(struct slot_folder *folder, char **error_r) MUST_CHECK;
@@ -44,8 +49,11 @@ bool slot_folder_renew(struct slot_folder *folder, char **error_r) MUST_CHECK;
 int slot_folder_create_input(struct slot_folder *folder, const char *type,
                              char **error_r) MUST_CHECK;
 
-const char *slot_folder_path(const struct slot_folder *folder); /* absolute; borrowed */
-int slot_folder_fd(const struct slot_folder *folder);           /* of S; borrowed */
+const char *slot_folder_path(const struct slot_folder *folder);         /* absolute; borrowed */
+int slot_folder_fd(const struct slot_folder *folder);                   /* of S; borrowed */
+struct identity slot_folder_identity(const struct slot_folder *folder); /* of its converters */
+/* Changes whenever in/, out/ or tmp/ became another folder. */
+unsigned slot_folder_serial(const struct slot_folder *folder);
 /* S/SUB for the command line; the caller frees. */
 char *slot_folder_join(const struct slot_folder *folder, const char *sub) MUST_CHECK;
 

@@ -41,6 +41,7 @@ struct process_stat {
     char state;
     pid_t parent;
     int64_t ticks; /* user and system, with waited-for children's */
+    int64_t threads;
     int64_t rss_pages;
 };
 
@@ -63,20 +64,21 @@ static bool process_stat_read(pid_t pid, struct process_stat *stat_r)
 {
     char path[48], text[1024];
     const char *p;
-    long long parent, user, system, child_user, child_system, rss;
+    long long parent, user, system, child_user, child_system, threads, rss;
 
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     if (file_read(path, text, sizeof(text)) <= 0)
         return false;
     p = strrchr(text, ')');
-    if (p == NULL ||
-        sscanf(p + 1,
-               " %c %lld %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld %lld %lld "
-               "%*d %*d %*d %*d %*u %*u %lld",
-               &stat_r->state, &parent, &user, &system, &child_user, &child_system, &rss) != 7)
+    if (p == NULL || sscanf(p + 1,
+                            " %c %lld %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld %lld %lld "
+                            "%*d %*d %lld %*d %*u %*u %lld",
+                            &stat_r->state, &parent, &user, &system, &child_user, &child_system,
+                            &threads, &rss) != 8)
         return false;
     stat_r->parent = (pid_t)parent;
     stat_r->ticks = user + system + child_user + child_system;
+    stat_r->threads = threads > 0 ? threads : 1; /* 0: a zombie's */
     stat_r->rss_pages = rss;
     return true;
 }
@@ -142,20 +144,22 @@ static void descendants_list(size_t max, struct pid_list *list)
         children_of(list->pids[i], list);
 }
 
-void tree_measure(int64_t processes_max, struct tree_sample *sample_r)
+void tree_measure(pid_t ours, int64_t processes_max, struct tree_sample *sample_r)
 {
     struct pid_list list = {NULL, 0, 0};
     double tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
     int64_t page = sysconf(_SC_PAGESIZE);
 
     *sample_r = (struct tree_sample){0, 0, 0};
-    descendants_list(processes_max > 0 ? (size_t)processes_max : 0, &list);
+    descendants_list(processes_max > 0 ? (size_t)processes_max + 1 : 0, &list);
     for (size_t i = 0; i < list.count; i++) {
         struct process_stat stat;
         if (!process_stat_read(list.pids[i], &stat))
             continue;
-        sample_r->processes++;
-        sample_r->rss_bytes += stat.rss_pages * page;
+        if (list.pids[i] != ours) {
+            sample_r->processes += stat.threads;
+            sample_r->rss_bytes += stat.rss_pages * page;
+        }
         sample_r->cpu_seconds += (double)stat.ticks * tick;
     }
     free(list.pids);
@@ -173,7 +177,7 @@ static int64_t process_pss(pid_t pid)
     return p != NULL ? strtoll(p + 5, NULL, 10) * 1024 : -1;
 }
 
-int64_t tree_measure_proportional(void)
+int64_t tree_measure_proportional(pid_t ours)
 {
     struct pid_list list = {NULL, 0, 0};
     int64_t sum = 0;
@@ -181,7 +185,7 @@ int64_t tree_measure_proportional(void)
     descendants_list(0, &list);
     for (size_t i = 0; i < list.count; i++) {
         struct process_stat stat;
-        int64_t pss = process_pss(list.pids[i]);
+        int64_t pss = list.pids[i] != ours ? process_pss(list.pids[i]) : 0;
         if (pss == -1 && process_stat_read(list.pids[i], &stat)) /* not readable: count it whole */
             pss = stat.rss_pages * sysconf(_SC_PAGESIZE);
         sum += pss > 0 ? pss : 0;

@@ -16,17 +16,17 @@
 struct tree_sample {
     int64_t rss_bytes;  /* sum over the tree; pages that processes share count for each */
     double cpu_seconds; /* of the living, and of the dead that they waited for */
-    int64_t processes;
+    int64_t processes;  /* and threads */
 };
 
 /* Makes the calling process the subreaper of its descendants. */
 bool tree_adopt(void) MUST_CHECK;
 /* Measures the descendants of the calling process; stops counting beyond `processes_max` (0: none).
- */
-void tree_measure(int64_t processes_max, struct tree_sample *sample_r);
+ * Of `ours` (-1: none) only its children's time counts: it is no process of the converter's. */
+void tree_measure(pid_t ours, int64_t processes_max, struct tree_sample *sample_r);
 /* Resident bytes with shared pages divided among those who share them: slower, asked for only when
  * the plain sum has reached the limit. -1: the kernel does not say. */
-int64_t tree_measure_proportional(void);
+int64_t tree_measure_proportional(pid_t ours);
 
 /* How a tree's first process ended, and what those that were reaped here used. */
 struct tree_end {

@@ -337,6 +337,8 @@ enum ipc_result ipc_job_write(int sock, const struct ipc_job *job)
     json_set_text(body, "worker", job->worker_id);
     json_set_text(body, "sandbox", sandbox_level_name(job->sandbox));
     json_set_int(body, "resident_jobs", job->resident_jobs);
+    json_set_text(body, "profile", sandbox_profile_name(job->profile));
+    json_set_text(body, "sandbox_command", job->sandbox_command);
     for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++)
         json_set_int(body, limit_rows[i].name,
                      *(const int64_t *)((const char *)&job->limits + limit_rows[i].offset));
@@ -352,7 +354,7 @@ enum ipc_result ipc_job_write(int sock, const struct ipc_job *job)
 bool ipc_job_read(struct ipc_message *message, struct ipc_job *job_r)
 {
     struct json_object *body = message->body;
-    const char *sandbox;
+    const char *sandbox, *profile;
 
     memset(job_r, 0, sizeof(*job_r));
     job_r->grant.fd = -1;
@@ -369,6 +371,8 @@ bool ipc_job_read(struct ipc_message *message, struct ipc_job *job_r)
     job_r->ca_file = text_copy(body, "ca_file");
     sandbox = json_get_text(body, "sandbox");
     job_r->resident_jobs = int_or(body, "resident_jobs", 0);
+    profile = json_get_text(body, "profile");
+    job_r->sandbox_command = text_copy(body, "sandbox_command");
     for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++)
         *(int64_t *)((char *)&job_r->limits + limit_rows[i].offset) =
             int_or(body, limit_rows[i].name, 0);
@@ -377,7 +381,8 @@ bool ipc_job_read(struct ipc_message *message, struct ipc_job *job_r)
     job_r->stall_timeout_ms = int_or(body, "stall_timeout", 30000);
     job_r->fetch_deadline_ms = int_or(body, "fetch_deadline", 0);
     return grant_read(message, &job_r->grant) && job_r->type != NULL && job_r->command != NULL &&
-           sandbox != NULL && sandbox_level_parse(sandbox, &job_r->sandbox);
+           sandbox != NULL && sandbox_level_parse(sandbox, &job_r->sandbox) && profile != NULL &&
+           sandbox_profile_parse(profile, &job_r->profile);
 }
 
 void ipc_job_release(struct ipc_job *job)
@@ -387,6 +392,7 @@ void ipc_job_release(struct ipc_job *job)
     free(job->env);
     free(job->worker_id);
     free(job->ca_file);
+    free(job->sandbox_command);
     store_grant_release(&job->grant);
     memset(job, 0, sizeof(*job));
     job->grant.fd = -1;

@@ -97,6 +97,8 @@ struct ipc_job {
     char *type, *command, *env, *worker_id; /* owned when read */
     enum sandbox_level sandbox;
     int64_t resident_jobs; /* of a resident converter, until it is started anew; 0: runs once */
+    enum sandbox_profile profile;
+    char *sandbox_command; /* owned when read; NULL: none */
     struct convert_limits limits;
     int64_t connect_timeout_ms, stall_timeout_ms, fetch_deadline_ms;
     char *ca_file;            /* owned when read; NULL: the system's */

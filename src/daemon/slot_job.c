@@ -203,6 +203,9 @@ void slot_dispatch(struct slots *slots, struct slot *slot)
         message.sandbox = SANDBOX_AUTO;
     if (strcmp(settings_text(settings, SETTING_CONVERTER_MODE), "resident") == 0)
         message.resident_jobs = settings_number(settings, SETTING_RECYCLE_JOBS);
+    if (!sandbox_profile_parse(settings_text(settings, SETTING_SANDBOX_PROFILE), &message.profile))
+        message.profile = SANDBOX_DOCUMENT;
+    message.sandbox_command = (char *)settings_text(settings, SETTING_SANDBOX_COMMAND);
     job->dispatched = true;
     job_move_deadline(job, now, true);
     slot->state = SLOT_WORKING;

@@ -48,6 +48,7 @@ struct worker {
     bool has_result;
     struct transfer_limits transfer;
     char *ca_file;
+    struct sandbox *sandbox; /* kept from job to job */
 };
 
 static int end_pipe[2] = {-1, -1};
@@ -354,6 +355,9 @@ static void job_to_convert(struct worker *worker, const struct ipc_job *job,
     convert_r->attempt = job->attempt;
     convert_r->sandbox = job->sandbox;
     convert_r->resident = worker->resident;
+    convert_r->profile = job->profile;
+    convert_r->sandbox_command = job->sandbox_command;
+    convert_r->kept = &worker->sandbox;
     convert_r->limits = job->limits;
     convert_r->clock = worker->clock;
     convert_r->watch_fd = worker->watch;
@@ -421,6 +425,8 @@ static bool publish(struct worker *worker, struct store_grant *grant)
     worker->transfer.deadline_ms = 0; /* the grant's own end is the deadline */
     status = transfer_publish(grant, worker->result.pack.fd, worker->result.pack.length,
                               &worker->transfer, &error);
+    /* Before the report: the master may look at what we have open once it has that. */
+    store_grant_release(grant);
     told = !master_is_gone(worker) &&
            ipc_sent_write(worker->sock, worker->seq, status, error) == IPC_OK;
     free(error);
@@ -556,6 +562,7 @@ int worker_main(void)
         resident_destroy(worker.resident);
         slot_folder_close(worker.folder);
     }
+    sandbox_release(worker.sandbox);
     ipc_setup_release(&worker.setup);
     free(worker.ca_file);
     return EXITCODE_OK;

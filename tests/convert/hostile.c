@@ -272,12 +272,15 @@ static void mode_symlink_assets(void)
 
 static void mode_hardlink(void)
 {
-    char path[4096];
+    char path[4096], own[4096];
+    int fd;
 
     put_text("content.md", "# x\n");
     assets();
+    snprintf(own, sizeof(own), "%s/own", getenv("TMPDIR"));
     out_path(path, sizeof(path), "assets/x");
-    if (link(getenv("HOSTILE_OTHER"), path) == -1)
+    fd = open(own, O_WRONLY | O_CREAT, 0600);
+    if (fd == -1 || link(own, path) == -1)
         _exit(74);
 }
 
@@ -289,14 +292,6 @@ static void mode_fifo(void)
     assets();
     out_path(path, sizeof(path), "assets/x.png");
     _exit(mkfifo(path, 0644) == 0 ? 0 : 74);
-}
-
-static void mode_device(void)
-{
-    char path[4096];
-
-    out_path(path, sizeof(path), "content.md");
-    _exit(mknod(path, S_IFCHR | 0644, 0x103) == 0 ? 0 : 74); /* /dev/null's number; root only */
 }
 
 static void mode_socket(void)
@@ -392,12 +387,12 @@ static bool has_socket(int family, int type)
 static void mode_probe(void)
 {
     static struct text text;
-    char environ_of_parent[64], inside[4096], moved[4096];
-    const char *other = getenv("HOSTILE_OTHER");
+    char environ_of_parent[64], inside[4096], moved[4096], other[4096];
 
     snprintf(environ_of_parent, sizeof(environ_of_parent), "/proc/%d/environ", (int)getppid());
     snprintf(inside, sizeof(inside), "%s/inside", getenv("TMPDIR"));
     out_path(moved, sizeof(moved), "moved.txt");
+    snprintf(other, sizeof(other), "%s/../../other-slot", getenv("TMPDIR"));
     told(&text, "probe:", true);
     told(&text, "inet", has_socket(AF_INET, SOCK_STREAM));
     told(&text, "inet6", has_socket(AF_INET6, SOCK_DGRAM));
@@ -420,10 +415,32 @@ static void mode_probe(void)
     put("content.md", text.bytes, text.len);
 }
 
+/* Who it is, and what that lets it touch. */
+static void mode_identity(void)
+{
+    static struct text text;
+    char line[256], input[4096];
+    uid_t real, effective, saved;
+    FILE *status = fopen("/proc/self/status", "r");
+
+    getresuid(&real, &effective, &saved);
+    text.len =
+        (size_t)snprintf(text.bytes, sizeof(text.bytes), "uid %u %u %u\n", real, effective, saved);
+    while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+        if (strncmp(line, "Cap", 3) == 0 || strncmp(line, "NoNew", 5) == 0)
+            text.len +=
+                (size_t)snprintf(text.bytes + text.len, sizeof(text.bytes) - text.len, "%s", line);
+    snprintf(input, sizeof(input), "%s/../in/document.pdf", getenv("TMPDIR"));
+    told(&text, "input", opens(input, O_WRONLY));
+    told(&text, "shadow", opens("/etc/shadow", O_RDONLY));
+    put("content.md", text.bytes, text.len);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } modes[] = {
+    {"identity", mode_identity},
     {"probe", mode_probe},
     {"ignore", mode_ignore},
     {"escape", mode_escape},
@@ -446,7 +463,6 @@ static const struct {
     {"symlink-assets", mode_symlink_assets},
     {"hardlink", mode_hardlink},
     {"fifo", mode_fifo},
-    {"device", mode_device},
     {"socket", mode_socket},
     {"asset-folder", mode_asset_folder},
     {"unreadable", mode_unreadable},

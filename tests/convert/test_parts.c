@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zip.h>
@@ -405,13 +406,20 @@ START_TEST(slot_prepares)
     const char *const subs[] = {"in", "out", "tmp"};
     struct stat st;
     char *error, *path = mem_strdup(slot_folder_path(folder));
+    unsigned serial;
     int fd;
 
     ck_assert_int_eq(path[0], '/');
     for (size_t i = 0; i < 3; i++) {
         ck_assert_int_eq(fstatat(slot_folder_fd(folder), subs[i], &st, 0), 0);
-        ck_assert_uint_eq(st.st_mode, S_IFDIR | 0700);
+        if (slot_folder_identity(folder).change) { /* in/ is only read, the others are its own */
+            ck_assert_uint_eq(st.st_mode, S_IFDIR | (i == 0 ? 0750 : 0700));
+            ck_assert_uint_eq(st.st_uid, i == 0 ? 0 : slot_folder_identity(folder).uid);
+        } else {
+            ck_assert_uint_eq(st.st_mode, S_IFDIR | 0700);
+        }
     }
+    serial = slot_folder_serial(folder);
     fd = slot_folder_create_input(folder, "pdf", &error);
     ck_assert_int_ne(fd, -1);
     ck_assert_int_eq(write(fd, "x", 1), 1);
@@ -421,6 +429,13 @@ START_TEST(slot_prepares)
     free(error);
     ck_assert(slot_folder_prepare(folder, &error));
     ck_assert_int_eq(fstatat(slot_folder_fd(folder), "in/document.pdf", &st, 0), -1);
+    ck_assert_uint_eq(slot_folder_serial(folder), serial); /* they stayed the same folders */
+    ck_assert_int_eq(unlinkat(slot_folder_fd(folder), "out", AT_REMOVEDIR), 0);
+    ck_assert_int_eq(symlinkat("/etc", slot_folder_fd(folder), "out"), 0);
+    ck_assert(slot_folder_prepare(folder, &error));
+    ck_assert_int_eq(fstatat(slot_folder_fd(folder), "out", &st, AT_SYMLINK_NOFOLLOW), 0);
+    ck_assert(S_ISDIR(st.st_mode));
+    ck_assert_uint_ne(slot_folder_serial(folder), serial);
     slot_folder_close(folder);
     ck_assert_int_eq(stat(path, &st), -1);
     free(path);
@@ -567,6 +582,20 @@ START_TEST(check_limits)
     measure_slot(slot_folder_fd(folder), 0, 0, &measure);
     ck_assert_int_ge(measure.bytes, (int64_t)1 << 40);
     ck_assert_int_eq(measure.files, 3);
+    slot_folder_close(folder);
+}
+END_TEST
+
+/* Only root makes devices; its converters do not run as root. */
+START_TEST(check_device)
+{
+    struct slot_folder *folder = slot_make("s");
+    dev_t null = makedev(1, 3);
+
+    if (mknodat(slot_folder_fd(folder), "out/content.md", S_IFCHR | 0644, null) == 0)
+        check_refuses(folder, 0, 0, "'content.md': a device");
+    else
+        ck_assert_int_ne(geteuid(), 0);
     slot_folder_close(folder);
 }
 END_TEST
@@ -807,6 +836,7 @@ int main(void)
     tcase_add_test(files, tree_remove_deep);
     tcase_add_test(files, free_space);
     tcase_add_test(files, check_limits);
+    tcase_add_test(files, check_device);
     tcase_add_test(files, check_info);
     tcase_add_test(files, pack_is_as_stated);
     tcase_add_test(files, pack_is_reproducible);

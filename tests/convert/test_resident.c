@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "convert/convert.h"
+#include "convert/landlock.h"
 #include "convert/tree.h"
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -46,15 +47,17 @@ static void set_up(void)
     folder = slot_folder_open(root, "slot", &error);
     ck_assert_msg(folder != NULL, "%s", error);
     resident = resident_create(100);
-    job = (struct convert_job){.command = command,
-                               .type = "pdf",
-                               .hash = HASH,
-                               .worker_id = "test",
-                               .env = mark,
-                               .attempt = 1,
-                               .sandbox = SANDBOX_AUTO,
-                               .clock = clock_system(),
-                               .watch_fd = -1};
+    job = (struct convert_job){
+        .command = command,
+        .type = "pdf",
+        .hash = HASH,
+        .worker_id = "test",
+        .env = mark,
+        .attempt = 1,
+        /* Not a cell, where its pid is the same each time. */
+        .sandbox = landlock_abi() > 0 && sandbox_best() != SANDBOX_L0 ? SANDBOX_L1 : SANDBOX_L0,
+        .clock = clock_system(),
+        .watch_fd = -1};
     convert_limits_default(&job.limits);
     job.limits.time_limit_ms = 20000; /* a hang in the code under test must not take minutes */
     has_result = false;
@@ -206,6 +209,20 @@ START_TEST(stays)
     ck_assert_int_eq(pid, first);
     ck_assert_int_eq(number, 3);
     expect_stopped(1);
+}
+END_TEST
+
+/* The same at the best level there is. */
+START_TEST(stays_in_cell)
+{
+    job.sandbox = SANDBOX_AUTO;
+    for (int i = 1; i <= 3; i++) {
+        convert_well("good");
+        ck_assert_str_eq(result.record.sandbox, sandbox_level_name(sandbox_best()));
+        ck_assert_int_eq(number, i);
+        ck_assert_int_eq(trace, i);
+        expect_stopped(1);
+    }
 }
 END_TEST
 
@@ -420,6 +437,7 @@ int main(void)
     tcase_add_checked_fixture(well, set_up, tear_down);
     tcase_set_timeout(well, 60);
     tcase_add_test(well, stays);
+    tcase_add_test(well, stays_in_cell);
     tcase_add_test(well, recycled);
     tcase_add_test(well, counts_each_job);
     tcase_add_test(well, other_job);

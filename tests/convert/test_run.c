@@ -479,14 +479,13 @@ END_TEST
 
 static const struct {
     const char *mode, *error;
-    bool root_only;
+    bool same_user; /* only where the converter owns the slot's folder as we do */
 } output_rows[] = {
     {"nothing", "'content.md': missing", false},
     {"symlink", "'content.md': a symbolic link", false},
-    {"symlink-out", "'out': ", false},
+    {"symlink-out", "'out': ", true},
     {"symlink-assets", "'assets': a symbolic link", false},
     {"fifo", "'assets/x.png': a fifo", false},
-    {"device", "'content.md': a device", true},
     {"socket", "'sock': a socket", false},
     {"asset-folder", "'assets/deep': a folder", false},
     {"asset=.hidden", "'assets/.hidden': a name", false},
@@ -505,10 +504,12 @@ static const struct {
 
 START_TEST(outputs)
 {
-    if (output_rows[_i].root_only && geteuid() != 0)
-        return;               /* an ordinary user's converter cannot make a device */
     job.sandbox = SANDBOX_L0; /* a higher level would keep some from being made */
     run_mode(output_rows[_i].mode);
+    if (output_rows[_i].same_user && slot_folder_identity(folder).change) {
+        expect_failure(CAUSE_HOST, ATTEMPT_BLAME_UNCHARGED, "status 74");
+        return;
+    }
     expect_failure(CAUSE_CONVERTER, ATTEMPT_BLAME_CHARGE, output_rows[_i].error);
     ck_assert_int_eq(result.record.exit_status, 0);
 }
@@ -516,17 +517,9 @@ END_TEST
 
 START_TEST(hardlink)
 {
-    char *other = slot_folder_join(folder, "in/other"), *env;
-    int fd = open(other, O_WRONLY | O_CREAT, 0600);
-
-    close(fd);
-    env = mem_printf("%s HOSTILE_OTHER=%s", mark, other);
-    job.env = env;
     job.sandbox = SANDBOX_L0;
     run_mode("hardlink");
     expect_failure(CAUSE_CONVERTER, ATTEMPT_BLAME_CHARGE, "'assets/x': a hard link");
-    free(env);
-    free(other);
 }
 END_TEST
 
@@ -553,8 +546,8 @@ END_TEST
 
 static const struct {
     const char *what;
-    bool at_l1;
-    int abi; /* of Landlock, that refuses it; 0: refused by every one, or by seccomp */
+    bool allowed;
+    int abi; /* of Landlock, that refuses it at level 1; 0: every one, or seccomp */
 } probe_rows[] = {
     {"inet", false, 0},           {"inet6", false, 0},
     {"netlink", false, 0},        {"unix", true, 0},
@@ -567,30 +560,40 @@ static const struct {
     {"signal-parent", false, 6},  {"fork-exec", true, 0},
 };
 
-/* What level 1 refuses, and what a converter must still be able to do there. */
-START_TEST(sandbox_l1)
+/* What a level refuses, and what a converter must still be able to do there. */
+static void probe_level(enum sandbox_level level)
 {
-    char *other = mem_printf("%s/other-slot", root), *env, *text;
-    int fd = open(other, O_WRONLY | O_CREAT, 0600);
+    char *other = mem_printf("%s/other-slot", root), *text;
+    int fd = open(other, O_WRONLY | O_CREAT, 0666);
 
     close(fd);
-    env = mem_printf("%s HOSTILE_OTHER=%s", mark, other);
-    job.env = env;
-    job.sandbox = SANDBOX_L1;
+    job.sandbox = level;
     run_mode("probe");
     ck_assert_int_eq(unlink(other), 0);
     ck_assert_msg(result.packed, "%s", result.record.error);
-    ck_assert_str_eq(result.record.sandbox, "l1");
+    ck_assert_str_eq(result.record.sandbox, sandbox_level_name(level));
     text = packed_text("content.md");
     for (size_t i = 0; i < ARRAY_LEN(probe_rows); i++) {
-        bool done = probe_rows[i].at_l1 || landlock_abi() < probe_rows[i].abi;
+        bool done =
+            probe_rows[i].allowed || (level == SANDBOX_L1 && landlock_abi() < probe_rows[i].abi &&
+                                      !slot_folder_identity(folder).own);
         char *want = mem_printf("\n%s %s\n", probe_rows[i].what, done ? "done" : "refused");
         ck_assert_msg(strstr(text, want) != NULL, "%s in %s", want, text);
         free(want);
     }
     free(text);
-    free(env);
     free(other);
+}
+
+START_TEST(sandbox_l1)
+{
+    probe_level(SANDBOX_L1);
+}
+END_TEST
+
+START_TEST(sandbox_l2)
+{
+    probe_level(SANDBOX_L2);
 }
 END_TEST
 
@@ -617,6 +620,87 @@ START_TEST(sandbox_script)
     free(script);
     free(module);
     free(command);
+}
+END_TEST
+
+/* A converter is never root, whoever we are, at no level; its input is not its to change. */
+START_TEST(never_root)
+{
+    static const enum sandbox_level levels[] = {SANDBOX_L0, SANDBOX_L1, SANDBOX_AUTO};
+    struct identity identity = slot_folder_identity(folder);
+    char *text, *want;
+
+    if (_i > 0 && sandbox_best() == SANDBOX_L0)
+        return;
+    ck_assert_int_eq(identity.change, geteuid() == 0);
+    job.sandbox = levels[_i];
+    run_mode("identity");
+    ck_assert_msg(result.packed, "%s", result.record.error);
+    text = packed_text("content.md");
+    want = mem_printf("uid %u %u %u\n", (unsigned)identity.uid, (unsigned)identity.uid,
+                      (unsigned)identity.uid);
+    ck_assert_msg(strstr(text, want) != NULL, "%s in %s", want, text);
+    ck_assert_ptr_nonnull(strstr(text, "CapEff:\t0000000000000000\n"));
+    ck_assert_ptr_nonnull(strstr(text, "CapPrm:\t0000000000000000\n"));
+    ck_assert_ptr_nonnull(strstr(text, "NoNewPrivs:\t1\n"));
+    if (identity.change)
+        ck_assert_ptr_nonnull(strstr(text, "input refused\n"));
+    ck_assert_ptr_nonnull(strstr(text, "shadow refused\n"));
+    free(want);
+    free(text);
+}
+END_TEST
+
+/* What was prepared serves the next job, and is made anew for another command. */
+START_TEST(sandbox_kept)
+{
+    struct sandbox *kept = NULL, *first;
+    char *error;
+
+    job.kept = &kept;
+    for (int i = 0; i < 3; i++) {
+        run_mode("good");
+        ck_assert_msg(result.packed, "%s", result.record.error);
+        convert_result_release(&result);
+        ck_assert_msg(slot_folder_empty(folder, &error), "%s", error);
+        ck_assert(slot_folder_prepare(folder, &error));
+        close(slot_folder_create_input(folder, "pdf", &error));
+        first = i == 0 ? kept : first;
+        ck_assert_ptr_eq(kept, first);
+    }
+    run_mode("symlink-out"); /* where it can, S/out is another folder afterwards */
+    convert_result_release(&result);
+    ck_assert(slot_folder_prepare(folder, &error));
+    run_mode("good");
+    ck_assert_msg(result.packed, "%s", result.record.error);
+    sandbox_release(kept);
+}
+END_TEST
+
+/* Level `command`: the operator's wrapper gets the converter's words. */
+START_TEST(sandbox_wrapper)
+{
+    char *wrapper = mem_printf("env WRAPPED={folder}/x {command}"), *text, *want;
+
+    job.sandbox = SANDBOX_COMMAND;
+    job.sandbox_command = wrapper;
+    run_mode("environment");
+    ck_assert_msg(result.packed, "%s", result.record.error);
+    ck_assert_str_eq(result.record.sandbox, "command");
+    text = packed_text("content.md");
+    want = mem_printf("WRAPPED=%s/x\n", slot_folder_path(folder));
+    ck_assert_msg(strstr(text, want) != NULL, "%s in %s", want, text);
+    convert_result_release(&result);
+    job.sandbox_command = "env";
+    run_mode("good");
+    expect_failure(CAUSE_OPERATOR, ATTEMPT_BLAME_UNCHARGED, "sandbox_command: {command} is");
+    convert_result_release(&result);
+    job.sandbox_command = NULL;
+    run_mode("good");
+    expect_failure(CAUSE_OPERATOR, ATTEMPT_BLAME_UNCHARGED, "sandbox_command: no command");
+    free(want);
+    free(text);
+    free(wrapper);
 }
 END_TEST
 
@@ -668,13 +752,22 @@ int main(void)
     tcase_add_test(runs, hardlink);
     tcase_add_test(runs, unreadable);
     tcase_add_test(runs, litter);
-    if (sandbox_best() == SANDBOX_L0)
-        printf(
-            "sandbox level 1 skipped: no Landlock in this kernel, or built without libseccomp\n");
+    tcase_add_test(runs, sandbox_script);
+    tcase_add_loop_test(runs, never_root, 0, 3);
+    tcase_add_test(runs, sandbox_kept);
+    tcase_add_test(runs, sandbox_wrapper);
+    if (landlock_abi() == 0 || sandbox_best() == SANDBOX_L0)
+        printf("sandbox level 1 skipped: no Landlock in this kernel, or no libseccomp\n");
     else
         tcase_add_test(runs, sandbox_l1);
-    tcase_add_test(runs, sandbox_script);
-    tcase_add_test(runs, sandbox_not_there);
+    if (sandbox_best() == SANDBOX_L2) {
+        tcase_add_test(runs, sandbox_l2);
+    } else {
+        char *why = sandbox_describe(SANDBOX_AUTO);
+        printf("sandbox level 2 skipped: %s\n", why);
+        free(why);
+        tcase_add_test(runs, sandbox_not_there);
+    }
     suite_add_tcase(suite, runs);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

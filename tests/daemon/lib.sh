@@ -8,7 +8,7 @@ top_builddir=${top_builddir:-$PWD}
 slow=${BLOBFORGE_TEST_SLOW:-1}
 forge=$top_builddir/blobforge daemon=$top_builddir/blobforged
 dir=$(mktemp -d)
-chmod 0711 "$dir"
+chmod 0777 "$dir" # started as root, converters have user ids of their own, and leave notes here
 pids=()
 cleanup() {
     local status=$?
@@ -51,7 +51,7 @@ hold=$dir/hold
 # A converter that does nothing but what the contract asks; $1 is a piece of sh that runs first.
 converter() { # NAME [PIECE]
     # shellcheck disable=SC2016 # for the converter
-    printf '%s\n' '#!/bin/sh' "${2:-}" "printf 'pages 1\\npage 1\\n' >&3" \
+    printf '%s\n' '#!/bin/sh' 'umask 0' "${2:-}" "printf 'pages 1\\npage 1\\n' >&3" \
         'printf "# %s\n\nconverted\n" "$BLOBFORGE_HASH" >"$2/content.md"' >"$dir/$1"
     chmod 0755 "$dir/$1"
 }
