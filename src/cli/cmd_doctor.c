@@ -177,9 +177,9 @@ static void print_text(const struct settings *settings, const struct gate_report
 
 /* ---- the verdict ---- */
 
-static struct store *open_more(void *arg)
+static struct store *open_more(void *arg, const char *address)
 {
-    return cli_open_store(arg);
+    return store_settings_open_pinned(cli_settings(arg), address);
 }
 
 static enum exitcode verdict_exitcode(struct cli *cli, const struct gate_report *report,
@@ -217,7 +217,7 @@ static enum exitcode run(struct cli *cli)
         return code;
     machine_look(&facts);
     check_machine(&checks, settings);
-    gate_probe(queue, &opener, &report);
+    gate_check(queue, &opener, true, &report);
     if (cli_json(cli))
         print_json(settings, &report, &facts, &checks);
     else

@@ -123,9 +123,9 @@ static enum exitcode connect_queue(struct cli *cli, bool create)
     return EXITCODE_OK;
 }
 
-static struct store *open_for_gate(void *arg)
+static struct store *open_for_gate(void *arg, const char *address)
 {
-    return cli_open_store(arg);
+    return store_settings_open_pinned(cli_settings(arg), address);
 }
 
 /* A directory declares what it can do; a server is believed only after the gate has looked. */
@@ -139,9 +139,10 @@ static enum exitcode pass_gate(struct cli *cli)
         return EXITCODE_OK;
     if (strcmp(settings_text(cli->settings, SETTING_S3_CONDITIONAL_WRITES), "soft") == 0) {
         cli_note(cli, "s3_conditional_writes is soft: the store is not asked what it promises");
+        store_accept_versions(cli->queue.store);
         return EXITCODE_OK;
     }
-    gate_check(&cli->queue, &opener, &report);
+    gate_check(&cli->queue, &opener, false, &report);
     switch (report.verdict) {
     case GATE_FIT:
         break;

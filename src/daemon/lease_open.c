@@ -97,17 +97,11 @@ static int ask_entry(struct opening *opening, char **text_r)
     }
 }
 
-static struct store *open_another(void *arg)
+static struct store *open_another(void *arg, const char *address)
 {
     const struct lease_options *options = arg;
-    struct store *store = NULL;
-    char *error = NULL;
 
-    if (store_settings_open(options->settings, clock_system(), rng_system(), false, &store,
-                            &error) != STORE_OPEN_OK)
-        store = NULL;
-    free(error);
-    return store;
+    return store_settings_open_pinned(options->settings, address);
 }
 
 static int ask_gate(struct opening *opening, char **text_r)
@@ -121,6 +115,7 @@ static int ask_gate(struct opening *opening, char **text_r)
         log_event(LOG_WARNING, "gate",
                   LOG_S("msg", "s3_conditional_writes = soft: the store is not asked; two workers "
                                "may convert one job and the later result wins"));
+        store_accept_versions(opening->queue.store);
         return 0;
     }
     for (;;) {
@@ -128,7 +123,7 @@ static int ask_gate(struct opening *opening, char **text_r)
         char *text;
         enum gate_verdict verdict;
 
-        gate_check(&opening->queue, &opener, &report);
+        gate_check(&opening->queue, &opener, false, &report);
         verdict = report.verdict;
         text = mem_strdup(report.reason == NULL ? "the gate gives no reason" : report.reason);
         log_event(verdict == GATE_FIT ? LOG_INFO : LOG_WARNING, "gate",

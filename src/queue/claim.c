@@ -104,6 +104,15 @@ static enum queue_result put_lock(struct queue *queue, struct claim *claim, enum
 
 enum queue_result claim_take_lock(struct queue *queue, struct claim *claim, char **error_r)
 {
+    /* What is held is brought to its end; nothing more is begun. */
+    if (store_is_versioned(queue->store)) {
+        step_error(
+            error_r,
+            "%s: an answer carried a version id, and in a versioned bucket conditions do not "
+            "hold on every server: nothing is claimed; use a bucket that never was versioned",
+            store_url(queue->store));
+        return QUEUE_FATAL;
+    }
     return put_lock(queue, claim, STORE_IF_ABSENT, NULL, error_r);
 }
 

@@ -6,7 +6,9 @@ queue_sources = \
 	src/queue/claim.c \
 	src/queue/failure.c \
 	src/queue/fleet.c src/queue/fleet.h \
-	src/queue/gate.c src/queue/gate.h \
+	src/queue/gate.c src/queue/gate.h src/queue/gate_parts.h \
+	src/queue/gate_answers.c src/queue/gate_ask.c src/queue/gate_deletes.c \
+	src/queue/gate_memory.c src/queue/gate_races.c \
 	src/queue/heal.c src/queue/heal.h \
 	src/queue/history.c src/queue/history.h \
 	src/queue/identity.c src/queue/identity.h \

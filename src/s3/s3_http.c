@@ -23,6 +23,7 @@ enum {
     ERROR_BODY_MAX = 64 * 1024,
     MEMORY_BODY_MAX = 16 * 1024 * 1024,
     NODES_MAX = S3_SIGN_HEADERS_MAX + 8,
+    HELD_TURN_MS = 5,           /* a held body is asked for so often */
     EXPECT_ABOVE = 1024 * 1024, /* bytes of body */
 };
 
@@ -42,13 +43,15 @@ struct place {
     bool into_file;    /* the answer's body goes to sink_fd */
     bool active;
     int local_errno; /* our file's error */
-    bool too_large, stopped;
+    bool too_large, stopped, cut;
+    bool held; /* paused before its body's last byte */
 };
 
 struct s3_http {
     CURLM *multi;
     struct clock *clock;
     size_t places_len, active;
+    struct curl_slist *pinned; /* an address for a host */
     struct place *free;
     struct place places[];
 };
@@ -251,6 +254,20 @@ static size_t on_read(char *out, size_t size, size_t count, void *arg)
         want = (size_t)left;
     if (want == 0)
         return 0;
+    if (request->cut_after > 0 && place->sent >= request->cut_after) {
+        place->cut = true;
+        return CURL_READFUNC_ABORT;
+    }
+    if (request->cut_after > 0 && (int64_t)want > request->cut_after - place->sent)
+        want = (size_t)(request->cut_after - place->sent);
+    if (request->may_end != NULL && (int64_t)want == left) {
+        if (left > 1) {
+            want--;
+        } else if (!request->may_end(request->arg)) {
+            place->held = true;
+            return CURL_READFUNC_PAUSE;
+        }
+    }
     if (request->body != NULL) {
         memcpy(out, (const char *)request->body + place->sent, want);
         n = (ssize_t)want;
@@ -372,6 +389,10 @@ static void place_init(struct place *place, struct s3_http *http,
     SET(easy, CURLOPT_XFERINFODATA, place);
     if (ca_file != NULL && ca_file[0] != '\0')
         SET(easy, CURLOPT_CAINFO, ca_file);
+    if (config->direct)
+        SET(easy, CURLOPT_PROXY, "");
+    if (http->pinned != NULL)
+        SET(easy, CURLOPT_RESOLVE, http->pinned);
 }
 
 struct s3_http *s3_http_create(const struct s3_http_config *config, struct clock *clock)
@@ -390,6 +411,11 @@ struct s3_http *s3_http_create(const struct s3_http_config *config, struct clock
         abort();
     s3_curl.multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)count);
     s3_curl.multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    if (config->address != NULL) {
+        char *line = mem_printf("%s:%s", config->address_host, config->address);
+        http->pinned = s3_curl.slist_append(NULL, line);
+        free(line);
+    }
     for (size_t i = count; i-- > 0;) {
         place_init(&http->places[i], http, config);
         http->places[i].next_free = http->free;
@@ -416,6 +442,7 @@ void s3_http_destroy(struct s3_http *http)
         buf_release(&place->meta);
     }
     s3_curl.multi_cleanup(http->multi);
+    s3_curl.slist_free_all(http->pinned);
     pipe_signal_release(&before);
     free(http);
 }
@@ -476,6 +503,7 @@ bool s3_http_start(struct s3_http *http, const struct s3_http_request *request)
     place->sendings = 0;
     place->local_errno = 0;
     place->body_began = place->into_file = place->too_large = place->stopped = false;
+    place->cut = place->held = false;
     set_method(place->easy, request);
     SET(place->easy, CURLOPT_URL, request->url);
     SET(place->easy, CURLOPT_HTTPHEADER, string_headers(place));
@@ -513,6 +541,8 @@ static enum s3_http_outcome outcome_of(const struct place *place, CURLcode code)
         return S3_HTTP_LOCAL;
     if (place->stopped)
         return S3_HTTP_STOPPED;
+    if (place->cut)
+        return S3_HTTP_NO_ANSWER;
     if (place->sendings > 1 && code == CURLE_ABORTED_BY_CALLBACK) /* by on_sending() */
         return S3_HTTP_NO_ANSWER;
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
@@ -572,6 +602,7 @@ static void end_request(struct place *place, CURLcode code)
 {
     struct s3_http *http = place->http;
     struct s3_http_answer *answer = &place->answer;
+    const char *address = NULL;
     curl_off_t length = -1;
     answer->outcome = outcome_of(place, code);
     cut_file(place);
@@ -579,6 +610,9 @@ static void end_request(struct place *place, CURLcode code)
     if (s3_curl.easy_getinfo(place->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) != CURLE_OK)
         length = -1;
     answer->length = length;
+    if (s3_curl.easy_getinfo(place->easy, CURLINFO_PRIMARY_IP, &address) == CURLE_OK &&
+        address != NULL)
+        copy_value(answer->address, sizeof(answer->address), address, strlen(address));
     answer->bytes_out = place->sent;
     answer->body = &place->body;
     answer->meta = buf_text(&place->meta);
@@ -593,15 +627,36 @@ static void end_request(struct place *place, CURLcode code)
     http->free = place;
 }
 
+/* Lets bodies end that may end now. True: some are still held. */
+static bool release_held(struct s3_http *http)
+{
+    bool held = false;
+    for (size_t i = 0; i < http->places_len; i++) {
+        struct place *place = &http->places[i];
+        if (!place->active || !place->held)
+            continue;
+        if (place->request.may_end(place->request.arg)) {
+            place->held = false;
+            s3_curl.easy_pause(place->easy, CURLPAUSE_CONT);
+        } else {
+            held = true;
+        }
+    }
+    return held;
+}
+
 bool s3_http_turn(struct s3_http *http, int64_t timeout_ms, int wake_fd)
 {
     sigset_t before;
     struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
     int running = 0, left = 0, ready = 0;
     pipe_signal_hold(&before);
+    bool held = release_held(http);
     s3_curl.multi_perform(http->multi, &running);
     if (running == (int)http->active) { /* nothing ended: wait */
         int wait_ms = timeout_ms < 0 || timeout_ms > 60000 ? 60000 : (int)timeout_ms;
+        if (held && wait_ms > HELD_TURN_MS)
+            wait_ms = HELD_TURN_MS;
         s3_curl.multi_poll(http->multi, wake_fd >= 0 ? &extra : NULL, wake_fd >= 0 ? 1 : 0, wait_ms,
                            &ready);
         s3_curl.multi_perform(http->multi, &running);

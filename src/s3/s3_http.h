@@ -35,6 +35,9 @@ struct s3_http_config {
     int64_t stall_timeout_ms;   /* below 1 kB/s for so long: given up. Whole seconds count */
     const char *ca_file;        /* PEM file of trusted certificates; NULL: that of AWS_CA_BUNDLE, or
                                    the system's */
+    bool direct;                /* no proxy, whatever the environment says */
+    const char *address;        /* of all that the URLs' hosts may stand for, this one; NULL: any */
+    const char *address_host;   /* ... of this HOST:PORT, an IPv6 one without brackets */
 };
 
 enum s3_http_outcome {
@@ -58,6 +61,7 @@ struct s3_http_answer {
     char why[S3_HTTP_WHY_SIZE];   /* unless ANSWERED: what went wrong, one line */
     char etag[S3_HTTP_ETAG_SIZE]; /* without quotes; "" */
     char server[64];              /* Server, cut to fit; foreign text */
+    char address[46];             /* of the server, or of the proxy; "": no connection */
     int64_t date_ms, modified_ms; /* Date, Last-Modified; 0: none */
     int64_t length;               /* Content-Length; -1: none */
     int64_t retry_after_s;        /* Retry-After in seconds; 0: none */
@@ -87,6 +91,10 @@ struct s3_http_request {
     /* Called about once a second and with each piece, with the bytes of the body done so far; false
      * stops the transfer. NULL: not called. */
     bool (*progress)(void *arg, int64_t bytes);
+    /* Asked before the last byte of a body of two or more goes out, and then again with every turn;
+     * false holds it back. NULL: not asked. */
+    bool (*may_end)(void *arg);
+    int64_t cut_after; /* > 0: after so many bytes of the body the connection is cut */
     void (*done)(void *arg, struct s3_http_answer *answer); /* may start other requests */
     void *arg;
 };

@@ -263,6 +263,8 @@ void store_run(struct store *store, struct store_op *ops, size_t count)
     store->vtable->submit(store, &batch);
     while (batch.pending > 0)
         store->vtable->wait(store, -1, -1);
+    for (size_t i = 0; i < count; i++)
+        store->versions_seen |= ops[i].versioned_r;
 }
 
 enum store_status store_do(struct store *store, struct store_op *op)
@@ -297,15 +299,42 @@ const char *store_url(const struct store *store)
     return store->url;
 }
 
+const char *store_endpoint(const struct store *store)
+{
+    return store->endpoint != NULL ? store->endpoint : "";
+}
+
+const char *store_server(const struct store *store)
+{
+    return store->server;
+}
+
+bool store_is_versioned(const struct store *store)
+{
+    return store->versions_seen && !store->versions_accepted;
+}
+
+void store_accept_versions(struct store *store)
+{
+    store->versions_accepted = true;
+}
+
+size_t store_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max)
+{
+    return store->vtable->addresses != NULL ? store->vtable->addresses(store, addresses_r, max) : 0;
+}
+
 void store_close(struct store *store)
 {
-    char *url;
+    char *url, *endpoint;
 
     if (store == NULL)
         return;
     url = store->url;
+    endpoint = store->endpoint;
     store->vtable->close(store);
     free(url);
+    free(endpoint);
 }
 
 enum store_status store_grant_read(struct store *store, const char *key, int64_t seconds,

@@ -94,6 +94,27 @@ struct store_entry { /* a line of a listing */
     int64_t modified_ms; /* server's clock */
 };
 
+/* Requests that nobody but the gate sends, to see what a server does with them. Only a store whose
+ * properties say `trials` knows them; elsewhere they are not to be asked for. They are sent once
+ * and never repaired. */
+enum store_trial {
+    STORE_TRIAL_NONE,
+    STORE_TRIAL_PRESIGNED, /* PUT: signed in its URL, as a worker's is */
+    STORE_TRIAL_STRIPPED,  /* PUT: the same, sent without the headers that the signature covers */
+    STORE_TRIAL_DIGEST,    /* PUT: announces the MD5 of another body */
+    STORE_TRIAL_OLD,       /* signed 20 minutes ago, by the server's clock */
+    STORE_TRIAL_HALF,      /* PUT: half of the body, then the connection is cut: UNKNOWN */
+    STORE_TRIAL_RANGE      /* GET: the second and the third byte */
+};
+
+/* Holds the last byte of several PUTs back, so that their servers get to the end of them all at
+ * once, or while another request is done: opens when `wanted` bodies have come so far (or have
+ * ended before), or when somebody sets `open`. For stores with `trials`, all of one thread. */
+struct store_hold {
+    size_t wanted, arrived;
+    bool open;
+};
+
 struct store_op {
     /* The wish. Strings and bytes are borrowed until the batch has ended. */
     enum store_kind kind;
@@ -123,6 +144,8 @@ struct store_op {
      * honours STORE_IF_MATCH on DELETE uses the condition; one that does not signs the request so
      * that the server refuses it from then on. See store_properties. */
     int64_t expires_ms;
+    enum store_trial trial;  /* the gate's */
+    struct store_hold *hold; /* the gate's, PUT of at least 2 bytes: borrowed; NULL: none */
 
     /* The outcome. Strings and buffers belong to the op: store_op_release(). */
     enum store_status status;
@@ -172,6 +195,7 @@ struct store_properties {
     bool expiring_delete;    /* a DELETE with expires_ms is refused once it is late */
     bool presigns;           /* store_grant_*() hand out URLs; else open files */
     bool quoted_etag;        /* If-Match wants quotes (S3 store only) */
+    bool trials;             /* knows store_op.trial and .hold */
 };
 
 /* Requests that ended, by kind, as a bill would count them. */
@@ -205,8 +229,12 @@ struct store_put_terms {
     size_t meta_count;
 };
 
+#define STORE_ADDRESS_SIZE 46 /* of an IPv6 address with its NUL */
+
 struct store_vtable {
     const char *name; /* "directory", "memory", "s3" */
+    /* NULL: none */
+    size_t (*addresses)(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max);
     void (*submit)(struct store *store, struct store_batch *batch);
     void (*wait)(struct store *store, int64_t timeout_ms, int wake_fd);
     enum store_status (*grant_read)(struct store *store, const char *key, int64_t seconds,
@@ -231,6 +259,9 @@ struct store {
     struct store_batch **done_tail;
     int64_t clock_offset_ms; /* server's clock minus ours (wall), from the last Date */
     char *url;               /* as in `store`: file:///DIR or s3://BUCKET, for messages */
+    char *endpoint;          /* S3: SCHEME://HOST[:PORT]/…; NULL: none */
+    char server[64];         /* S3: Server of the last answer, cut to fit; foreign text */
+    bool versions_seen, versions_accepted;
 };
 
 /* ---- use ---- */
@@ -251,6 +282,17 @@ const struct store_meter *store_meter(const struct store *store);
 /* Server time as we estimate it: ms since the epoch. */
 int64_t store_server_ms(const struct store *store, struct clock *clock);
 const char *store_url(const struct store *store);
+const char *store_endpoint(const struct store *store); /* "" where there is none */
+/* What the server calls itself: foreign text, "" until an answer said it. */
+const char *store_server(const struct store *store);
+/* Has an answer carried a version id, in a bucket that was not known to be versioned? Conditions do
+ * not hold there on every server: nothing is to be claimed. store_accept_versions(): the operator
+ * has said that he wants it so. */
+bool store_is_versioned(const struct store *store);
+void store_accept_versions(struct store *store);
+/* The addresses that the server's name stands for just now, at most max: numbers, sorted. 0: none,
+ * not to be found out, or a proxy is between. May wait for the name service. */
+size_t store_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max);
 void store_close(struct store *store); /* NULL is fine */
 
 /* Presigned URL or open file; STORE_OK or STORE_FATAL (or NOT_FOUND, AGAIN for a directory).

@@ -525,8 +525,19 @@ static void fault_close(struct store *store)
     free(of(store));
 }
 
+static size_t fault_addresses(struct store *base, char (*addresses_r)[STORE_ADDRESS_SIZE],
+                              size_t max)
+{
+    const struct store_fault_net *net = CONTAINER_OF(base, struct fault_store, base)->net;
+    size_t count = net->address_count < max ? net->address_count : max;
+
+    memcpy(addresses_r, net->addresses, count * sizeof(addresses_r[0]));
+    return count;
+}
+
 static const struct store_vtable fault_vtable = {
     .name = "fault",
+    .addresses = fault_addresses,
     .submit = fault_submit,
     .wait = fault_wait,
     .grant_read = fault_grant_read,

@@ -106,6 +106,8 @@ struct store_fault_net {
     struct store_fault_chances chances;
     unsigned lies; /* enum store_lie, or-ed */
     bool shuffle;
+    char addresses[4][STORE_ADDRESS_SIZE]; /* what its stores say that their server's name stands */
+    size_t address_count;                  /* for */
     /* To be read. */
     uint64_t calls;
     uint64_t calls_of_kind[STORE_KIND_COUNT];

@@ -2,6 +2,7 @@
 #include "store/store_fiber.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -22,6 +23,8 @@ static void copy_down(struct store_fiber *self)
 {
     self->store.meter = self->inner->meter;
     self->store.clock_offset_ms = self->inner->clock_offset_ms;
+    memcpy(self->store.server, self->inner->server, sizeof(self->store.server));
+    self->store.versions_seen |= self->inner->versions_seen;
     if (!self->store.properties_given)
         self->store.properties = self->inner->properties;
 }
@@ -83,6 +86,12 @@ static enum store_status fiber_grant_commit(struct store *store, const char *key
                               error_r);
 }
 
+static size_t fiber_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE],
+                              size_t max)
+{
+    return store_addresses(((struct store_fiber *)store)->inner, addresses_r, max);
+}
+
 static void fiber_close(struct store *store)
 {
     struct store_fiber *self = (struct store_fiber *)store;
@@ -93,6 +102,7 @@ static void fiber_close(struct store *store)
 
 static const struct store_vtable vtable = {
     .name = "fiber",
+    .addresses = fiber_addresses,
     .submit = fiber_submit,
     .wait = fiber_wait,
     .grant_read = fiber_grant_read,
@@ -106,6 +116,7 @@ struct store *store_fiber_open(struct store *inner)
     struct store_fiber *self = mem_alloc(sizeof(*self));
 
     store_init(&self->store, &vtable, store_url(inner));
+    self->store.endpoint = mem_strdup(inner->endpoint);
     self->inner = inner;
     copy_down(self);
     return &self->store;

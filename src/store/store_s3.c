@@ -228,6 +228,8 @@ static bool repeat(struct s3_task *task, struct s3_verdict verdict,
 {
     int64_t wait;
 
+    if (task->op->trial != STORE_TRIAL_NONE)
+        return false;
     switch (verdict.remedy) {
     case S3_REMEDY_NONE:
         return false;
@@ -274,9 +276,35 @@ static void meter_sending(struct s3_task *task, const struct s3_http_answer *ans
     meter->bytes_out += (uint64_t)answer->bytes_out;
 }
 
+static void learn_server(struct s3_store *s3, const struct s3_http_answer *answer)
+{
+    memcpy(s3->address, answer->address, sizeof(s3->address));
+    if (answer->status > 0)
+        memcpy(s3->base.server, answer->server, sizeof(s3->base.server));
+    s3->base.versions_seen |= answer->versioned;
+}
+
+/* The body has come to its last byte, or will not any more. */
+static void arrive(struct s3_task *task)
+{
+    if (!task->held_back)
+        task->op->hold->arrived++;
+    task->held_back = true;
+}
+
+bool s3_task_may_end(void *arg)
+{
+    struct s3_task *task = arg;
+    struct store_hold *hold = task->op->hold;
+
+    arrive(task);
+    return hold->open || hold->arrived >= hold->wanted;
+}
+
 static void on_answer(void *arg, struct s3_http_answer *answer)
 {
     struct s3_task *task = arg;
+    struct s3_store *s3 = task->s3;
     struct store_op *op = task->op;
     struct s3_xml_error error = {.code = ""};
     struct s3_facts facts = {
@@ -285,6 +313,9 @@ static void on_answer(void *arg, struct s3_http_answer *answer)
 
     LIST_REMOVE(task, flying);
     meter_sending(task, answer);
+    learn_server(s3, answer);
+    if (task->op->hold != NULL)
+        arrive(task);
     learn_clock(task, answer->date_ms);
     if (task->leg == S3_LEG_ABORT) { /* best effort; the result is what failed before */
         s3_task_end(task);
@@ -480,6 +511,7 @@ static enum store_status s3_grant_commit(struct store *store, const char *key,
 
 static const struct store_vtable s3_vtable = {
     .name = "s3",
+    .addresses = s3_addresses,
     .submit = s3_submit,
     .wait = s3_wait,
     .grant_read = s3_grant_read,
@@ -574,11 +606,12 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
     struct s3_http_config config = {.connections = options->connections,
                                     .connect_timeout_ms = options->connect_timeout_ms,
                                     .stall_timeout_ms = options->stall_timeout_ms,
-                                    .ca_file = is_set(options->ca_file) ? options->ca_file : NULL};
+                                    .ca_file = is_set(options->ca_file) ? options->ca_file : NULL,
+                                    .address = options->address};
     struct s3_place place;
     struct s3_store *s3;
     bool changed;
-    char *url;
+    char *url, *pin_host;
 
     *error_r = NULL;
     if (!s3_http_load(error_r) || !make_place(options, &place, error_r))
@@ -587,8 +620,10 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
     url = mem_printf("s3://%s", options->bucket);
     store_init(&s3->base, &s3_vtable, url);
     free(url);
+    s3->base.endpoint =
+        mem_printf("%s://%s%s", place.tls ? "https" : "http", place.authority, place.path);
     s3->base.properties = (struct store_properties){
-        .conditional_put = true, .expiring_delete = true, .presigns = true};
+        .conditional_put = true, .expiring_delete = true, .presigns = true, .trials = true};
     s3->place = place;
     copy_options(s3, options);
     s3_list_init(&s3->ready);
@@ -603,6 +638,9 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
         store_close(&s3->base);
         return NULL;
     }
+    pin_host = s3_pin_host(&place);
+    config.address_host = pin_host;
     s3->http = s3_http_create(&config, s3->clock);
+    free(pin_host);
     return &s3->base;
 }

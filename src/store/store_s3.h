@@ -30,6 +30,7 @@ struct store_s3_options {
     const char *region;
     enum s3_addressing addressing;
     const char *ca_file; /* NULL or "": the system's */
+    const char *address; /* the one of the endpoint's addresses to use; NULL: any */
     int connections;
     int64_t connect_timeout_ms, stall_timeout_ms;
     int64_t patience_ms; /* how long what is safe to repeat is repeated; default deadline of what

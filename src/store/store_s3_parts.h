@@ -49,6 +49,7 @@ struct s3_task {
     int64_t deadline_ms, due_ms; /* boot clock */
     unsigned repeats;            /* of this leg */
     bool clock_repaired, keys_repaired;
+    bool held_back;  /* its body has come to its last byte */
     bool maybe_done; /* an earlier sending may have had its effect */
     int64_t sent_wall_ms;
     /* Of the request that is under way. */
@@ -73,7 +74,8 @@ struct s3_store {
     struct clock *clock;
     struct rng *rng;
     struct s3_place place;
-    bool clock_known; /* clock_offset_ms was learnt from an answer */
+    char address[STORE_ADDRESS_SIZE]; /* of the last answer */
+    bool clock_known;                 /* clock_offset_ms was learnt from an answer */
     char *bucket, *prefix, *region, *sse, *sse_kms_key_id, *storage_class;
     int64_t patience_ms, part_size;
     struct s3_task_list ready, held;
@@ -92,6 +94,7 @@ struct s3_task *s3_task_new(struct s3_store *s3, struct store_batch *batch, stru
 void s3_task_ready(struct s3_task *task); /* to be sent; begins a new leg's repeats */
 void s3_task_end(struct s3_task *task);   /* op->status is set */
 void s3_task_free(struct s3_task *task);
+bool s3_task_may_end(void *task); /* s3_http_request.may_end of one with a hold */
 void s3_list_init(struct s3_task_list *list);
 void s3_list_add(struct s3_task_list *list, struct s3_task *task);
 struct s3_task *s3_list_take(struct s3_task_list *list);
@@ -119,6 +122,11 @@ void s3_task_take_answer(struct s3_task *task, struct s3_http_answer *answer);
 void s3_task_say(struct s3_task *task, const struct s3_facts *facts,
                  const struct s3_http_answer *answer, const struct s3_xml_error *error,
                  enum store_status status);
+
+/* store_s3_pin.c: the endpoint's addresses. */
+/* HOST:PORT of the place, the host without brackets: as curl wants it. */
+char *s3_pin_host(const struct s3_place *place);
+size_t s3_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max);
 
 /* store_s3_upload.c: PUTs in parts. */
 bool s3_upload_wanted(const struct s3_store *s3, const struct store_op *op);

@@ -15,6 +15,7 @@ enum {
     HASH_BODY_MAX = 1024 * 1024,     /* larger bodies are signed without their hash */
     LIST_BODY_MAX = 8 * 1024 * 1024, /* 1000 keys of 1 KB, each byte encoded, and their XML */
     LIST_KEYS_MAX = 1000,
+    OLD_S = 20 * 60,  /* age of a signature that is to be refused: S3 takes 15 minutes */
     EXPIRING_S = 600, /* a DELETE that expires is dated so long before its end */
     MD5_BASE64_SIZE = 25,
 };
@@ -104,6 +105,8 @@ static void add_md5(struct s3_task *task)
     size_t len = 0;
 
     digest_md5(op->body, op->body_len, md5);
+    if (op->trial == STORE_TRIAL_DIGEST)
+        md5[0] ^= 1;
     if (mbedtls_base64_encode(text, sizeof(text), &len, md5, sizeof(md5)) == 0)
         add_header(task, "content-md5", keep_text(task, "%s", (const char *)text));
 }
@@ -161,6 +164,8 @@ static void plain_request(struct s3_task *task, struct s3_http_request *request)
         request->method = "GET";
         request->sink_fd = op->sink_fd;
         request->max_bytes = (int64_t)op->max_bytes;
+        if (op->trial == STORE_TRIAL_RANGE)
+            add_header(task, "range", "bytes=1-2");
         break;
     case STORE_HEAD:
         request->method = "HEAD";
@@ -178,8 +183,10 @@ static void plain_request(struct s3_task *task, struct s3_http_request *request)
         request->body_len = store_op_body_size(op);
         add_meta_headers(task);
         add_condition(task);
-        if (op->cond != STORE_ALWAYS && !task->streams)
+        if ((op->cond != STORE_ALWAYS || op->trial == STORE_TRIAL_DIGEST) && !task->streams)
             add_md5(task);
+        request->may_end = op->hold != NULL ? s3_task_may_end : NULL;
+        request->cut_after = op->trial == STORE_TRIAL_HALF ? request->body_len / 2 : 0;
         break;
     case STORE_DELETE:
         request->method = "DELETE";
@@ -223,10 +230,13 @@ static void leg_request(struct s3_task *task, struct s3_http_request *request)
     buf_puts(query, s3_upload_query(task));
 }
 
+/* Does the signature go into the URL? */
 static bool is_expiring(const struct s3_task *task)
 {
     const struct store_op *op = task->op;
 
+    if (op->trial == STORE_TRIAL_PRESIGNED || op->trial == STORE_TRIAL_STRIPPED)
+        return true;
     if (op->kind != STORE_DELETE || op->expires_ms <= 0)
         return false;
     return op->cond != STORE_IF_MATCH || !task->s3->base.properties.conditional_delete;
@@ -259,6 +269,8 @@ static bool sign_headers(struct s3_task *task, const struct s3_http_request *req
                                    .payload_hash = payload_hash(task, request),
                                    .at_ms = s3_now_server_ms(s3)};
 
+    if (task->op->trial == STORE_TRIAL_OLD)
+        sign.at_ms -= OLD_S * 1000;
     if (!s3_signer_sign(s3->signer, &sign, &task->signature))
         return false;
     add_header(task, "x-amz-date", task->signature.date);
@@ -276,8 +288,9 @@ static bool sign_headers(struct s3_task *task, const struct s3_http_request *req
 static bool sign_expiring(struct s3_task *task, const struct s3_http_request *request, size_t path)
 {
     struct s3_store *s3 = task->s3;
-    int64_t end_s = task->op->expires_ms / 1000, begin_s = end_s - EXPIRING_S;
     int64_t now_s = s3_now_server_ms(s3) / 1000;
+    int64_t end_s = task->op->expires_ms > 0 ? task->op->expires_ms / 1000 : now_s + EXPIRING_S;
+    int64_t begin_s = end_s - EXPIRING_S;
     struct s3_sign_request sign = {.method = request->method,
                                    .host = s3->place.authority,
                                    .path = task->url.data + path,
@@ -295,6 +308,8 @@ static bool sign_expiring(struct s3_task *task, const struct s3_http_request *re
     if (ok)
         buf_printf(&task->url, "?%s", query);
     explicit_bzero(query, sizeof(query));
+    if (task->op->trial == STORE_TRIAL_STRIPPED)
+        task->headers_len = 0;
     return ok;
 }
 

@@ -12,6 +12,7 @@
 struct store_s3_settings {
     const struct settings *settings;
     const char *prefix;
+    const char *address; /* NULL: any */
 };
 
 static enum store_open_status open_s3(const char *bucket, const struct store_options *options,
@@ -23,6 +24,7 @@ static enum store_open_status open_s3(const char *bucket, const struct store_opt
     store_s3_options_init(&s3);
     s3.bucket = bucket;
     s3.prefix = options->s3->prefix;
+    s3.address = options->s3->address;
     s3.endpoint_url = settings_text(settings, SETTING_S3_ENDPOINT_URL);
     s3.region = settings_text(settings, SETTING_S3_REGION);
     s3.ca_file = settings_text(settings, SETTING_S3_CA_FILE);
@@ -68,12 +70,12 @@ bool store_settings_is_remote(const struct settings *settings)
     return strncmp(settings_text(settings, SETTING_STORE), "s3:", 3) == 0;
 }
 
-enum store_open_status store_settings_open(const struct settings *settings, struct clock *clock,
-                                           struct rng *rng, bool must_exist, struct store **store_r,
-                                           char **error_r)
+static enum store_open_status open_at(const struct settings *settings, struct clock *clock,
+                                      struct rng *rng, bool must_exist, const char *address,
+                                      struct store **store_r, char **error_r)
 {
     char *prefix = store_settings_prefix(settings, error_r);
-    struct store_s3_settings s3 = {settings, prefix};
+    struct store_s3_settings s3 = {settings, prefix, address};
     struct store_options options = {
         .clock = clock,
         .rng = rng,
@@ -89,6 +91,25 @@ enum store_open_status store_settings_open(const struct settings *settings, stru
         status = store_open(settings_text(settings, SETTING_STORE), &options, store_r, error_r);
     free(prefix);
     return status;
+}
+
+enum store_open_status store_settings_open(const struct settings *settings, struct clock *clock,
+                                           struct rng *rng, bool must_exist, struct store **store_r,
+                                           char **error_r)
+{
+    return open_at(settings, clock, rng, must_exist, NULL, store_r, error_r);
+}
+
+struct store *store_settings_open_pinned(const struct settings *settings, const char *address)
+{
+    struct store *store = NULL;
+    char *error = NULL;
+
+    if (open_at(settings, clock_system(), rng_system(), true, address, &store, &error) !=
+        STORE_OPEN_OK)
+        store = NULL;
+    free(error);
+    return store;
 }
 
 int store_open_exitcode(enum store_open_status status)

@@ -18,6 +18,10 @@
 enum store_open_status store_settings_open(const struct settings *settings, struct clock *clock,
                                            struct rng *rng, bool must_exist, struct store **store_r,
                                            char **error_r) MUST_CHECK;
+/* The same bucket once more, by this one of the addresses of its server; NULL: by any. For the
+ * gate; NULL when it cannot be opened. */
+struct store *store_settings_open_pinned(const struct settings *settings,
+                                         const char *address) MUST_CHECK;
 /* The prefix of all keys: the one that the store's URL names, else setting `prefix`; with a slash
  * at its end unless empty. The caller frees. NULL with *error_r: no URL of a store. */
 char *store_settings_prefix(const struct settings *settings, char **error_r) MUST_CHECK;
