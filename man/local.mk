@@ -4,6 +4,7 @@ dist_man_MANS += \
 	man/blobforge-cancel.1 \
 	man/blobforge-clear-dead.1 \
 	man/blobforge-convert.1 \
+	man/blobforge-copy.1 \
 	man/blobforge-ctl.1 \
 	man/blobforge-doctor.1 \
 	man/blobforge-download.1 \

@@ -21,6 +21,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_download,
     &cmd_preview,
     &cmd_hydrate,
+    &cmd_copy,
     &cmd_logs,
     &cmd_retry,
     &cmd_retry_all,

@@ -191,6 +191,56 @@ enum exitcode cli_open(struct cli *cli, unsigned flags, struct queue **queue_r)
     return code;
 }
 
+/* Every setting that is not its default, then the options, then the store. */
+static bool copy_settings(const struct settings *from, const char *url, const char *const *options,
+                          size_t count, struct settings *to, char **error_r)
+{
+    bool ok = true;
+
+    for (int id = 0; id < SETTING_COUNT && ok; id++) {
+        enum setting_origin origin = settings_origin(from, (enum setting_id)id);
+        struct buf value = BUF_INIT;
+
+        if (origin != SETTING_DEFAULT && id != SETTING_STORE) {
+            setting_print(from, (enum setting_id)id, &value);
+            ok = settings_set(to, setting_name((enum setting_id)id), buf_text(&value), origin,
+                              error_r);
+        }
+        buf_release(&value);
+    }
+    for (size_t i = 0; i < count && ok; i++)
+        ok = settings_set_option(to, options[i], error_r);
+    return ok && settings_set(to, setting_name(SETTING_STORE), url, SETTING_OPTION, error_r);
+}
+
+struct cli *cli_other(const struct cli *cli, const char *url, const char *const *options,
+                      size_t count)
+{
+    struct cli *other = mem_alloc(sizeof(*other));
+    char *error = NULL;
+
+    other->command = cli->command;
+    other->args = cli->args;
+    other->settings = settings_create();
+    if (!copy_settings(cli->settings, url, options, count, other->settings, &error)) {
+        cli_error("%s", error);
+        free(error);
+        cli_other_close(other);
+        return NULL;
+    }
+    return other;
+}
+
+void cli_other_close(struct cli *other)
+{
+    if (other == NULL)
+        return;
+    cli_disconnect(other);
+    settings_destroy(other->settings);
+    free(other->values);
+    free(other);
+}
+
 void cli_disconnect(struct cli *cli)
 {
     store_close(cli->store);

@@ -14,6 +14,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_cancel.c \
 	src/cli/cmd_clear_dead.c \
 	src/cli/cmd_convert.c \
+	src/cli/cmd_copy.c \
 	src/cli/cmd_ctl.c \
 	src/cli/cmd_doctor.c \
 	src/cli/cmd_download.c \
@@ -35,6 +36,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/commands.c src/cli/commands.h \
 	src/cli/connect.c \
 	src/cli/fetch.c src/cli/fetch.h \
+	src/cli/copy.c src/cli/copy.h \
 	src/cli/gang.c src/cli/gang.h \
 	src/cli/hydrate.c src/cli/hydrate.h \
 	src/cli/help.c src/cli/help.h \

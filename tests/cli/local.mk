@@ -1,7 +1,7 @@
 # Tests of cli.
 CLI_TESTS = tests/cli/usage.sh tests/cli/settings.sh tests/cli/jobs.sh tests/cli/results.sh \
 	tests/cli/convert.sh tests/cli/doctor.sh tests/cli/interrupt.sh tests/cli/bulk.sh tests/cli/on_s3.sh \
-	tests/cli/hydrate.sh
+	tests/cli/hydrate.sh tests/cli/copy.sh
 check_PROGRAMS += tests/cli/args_test
 TESTS += tests/cli/args_test $(CLI_TESTS)
 EXTRA_DIST += tests/cli/lib.sh $(CLI_TESTS)
