@@ -393,7 +393,10 @@ static void *lease_thread(void *arg)
         .options = options, .clock = clock_system(), .rng = rng_system(), .pace = options->pace};
     char *text = NULL;
     struct post *post;
-    int status = lease_open(&lease, options->store, &text);
+    int status;
+
+    pthread_setname_np(pthread_self(), "lease");
+    status = lease_open(&lease, options->store, &text);
 
     if (status == 0) {
         post_send(options->to_main, post_create(POST_OPENED));

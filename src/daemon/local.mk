@@ -13,6 +13,7 @@ libblobforge_daemon_a_SOURCES = \
 	src/daemon/master.c src/daemon/master.h src/daemon/master_private.h \
 	src/daemon/master_control.c src/daemon/master_open.c src/daemon/master_reload.c \
 	src/daemon/metrics.c \
+	src/daemon/master_notify.c src/daemon/notify.c src/daemon/notify.h \
 	src/daemon/peer.c src/daemon/peer.h \
 	src/daemon/patrol.c src/daemon/patrol.h \
 	src/daemon/pid1.c src/daemon/pid1.h \

@@ -22,6 +22,7 @@
 #include "convert/command.h"
 #include "daemon/instance.h"
 #include "daemon/master.h"
+#include "daemon/notify.h"
 #include "daemon/pid1.h"
 #include "daemon/window.h"
 #include "daemon/worker.h"
@@ -330,7 +331,10 @@ static int run_daemon(struct settings *settings, const struct options *options)
     struct instance *instance = NULL;
     char *note = NULL, *error = NULL;
     bool threads_left = false;
-    int status = instance_enter(settings, &instance, &note, &error);
+    int status;
+
+    notify_open();
+    status = instance_enter(settings, &instance, &note, &error);
 
     if (status == 0 && !set_up_log(settings, options)) {
         error =

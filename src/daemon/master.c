@@ -76,6 +76,7 @@ void master_drain(struct master *master, const char *why)
     log_event(LOG_INFO, "drain", LOG_I("jobs", slots_busy(&master->slots)),
               LOG_MS("timeout", timeout), LOG_S("msg", why));
     master->stage = STAGE_DRAINING;
+    master_notify_stopping(master);
     master->drain_until_boot_ms = clock_boot_ms(master->clock) + timeout;
     master->quit_until_boot_ms = clock_boot_ms(master->clock) + OPENING_END_MS;
     master_tell_mode(master);
@@ -85,6 +86,8 @@ static void quit(struct master *master, const char *why)
 {
     if (master->stage >= STAGE_QUITTING)
         return;
+    if (master->stage < STAGE_DRAINING)
+        master_notify_stopping(master);
     log_event(LOG_INFO, "stop", LOG_I("jobs", slots_busy(&master->slots)), LOG_S("msg", why));
     master->stage = STAGE_QUITTING;
     master->quit_until_boot_ms = clock_boot_ms(master->clock) + QUIT_MS;
@@ -95,6 +98,8 @@ static void quit(struct master *master, const char *why)
 
 static void end(struct master *master)
 {
+    if (master->stage < STAGE_DRAINING)
+        master_notify_stopping(master);
     master->stage = STAGE_ENDING;
     master->end_until_boot_ms = clock_boot_ms(master->clock) + JANITOR_END_MS;
     slots_end(&master->slots, false);
@@ -277,6 +282,7 @@ static void on_opened(struct master *master)
     master->stage = STAGE_RUNNING;
     start_janitor(master);
     master->slots.spawning = true;
+    master_notify_ready(master);
     log_event(LOG_INFO, "ready", LOG_I("pid", getpid()), LOG_I("slots", master->slots.wanted),
               LOG_S("store", settings_text(master->settings, SETTING_STORE)),
               LOG_S("sandbox", sandbox_name(master->settings)), LOG_S("version", PACKAGE_VERSION));
@@ -361,6 +367,7 @@ static void check_deadlines(struct master *master)
 
     slots_check_deadlines(&master->slots);
     master_window_check(master);
+    master_notify_check(master);
     if (master->asked && now >= master->asked_until_boot_ms)
         master_on_figures(master, NULL);
     if (master->stage == STAGE_DRAINING && !master->stop_sent &&
@@ -419,6 +426,8 @@ static int64_t next_due(const struct master *master)
         due = master->breaker.until_boot_ms;
     if (master->window_look_boot_ms < due)
         due = master->window_look_boot_ms;
+    if (master_notify_due(master) < due)
+        due = master_notify_due(master);
     if (master->asked && master->asked_until_boot_ms < due)
         due = master->asked_until_boot_ms;
     if (control_next_due(master->control) < due)

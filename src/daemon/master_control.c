@@ -226,8 +226,7 @@ static char *kill_slot(struct master *master, int64_t number)
     return NULL;
 }
 
-/* Asks the lease thread; the answer or the time that it takes comes to master_on_figures(). */
-static void ask_figures(struct master *master)
+void master_ask_figures(struct master *master)
 {
     if (master->asked)
         return;
@@ -241,6 +240,7 @@ void master_on_figures(struct master *master, struct figures *figures)
     if (figures != NULL) {
         figures_destroy(master->figures);
         master->figures = figures;
+        master_notify_progress();
     }
     master->asked = false;
     master->answering = true;
@@ -259,7 +259,7 @@ struct json_object *master_on_control(void *arg, const struct control_request *r
         if (master->answering || !master->lease_runs)
             return request->command == CONTROL_STATUS ? status_object(master)
                                                       : metrics_object(master);
-        ask_figures(master);
+        master_ask_figures(master);
         return NULL;
     case CONTROL_DRAIN:
         master_drain(master, "ctl drain");

@@ -72,6 +72,8 @@ struct master {
     atomic_llong janitor_interval_ms;
     pthread_t lease, janitor;
     bool lease_runs, janitor_runs;
+    char notified[256]; /* the status that the service manager has */
+    int64_t status_boot_ms, extend_boot_ms, watchdog_boot_ms; /* not before then again */
     int status;
     char *text;
     bool orderly;
@@ -103,7 +105,20 @@ void master_window_load(struct master *master);
 /* Looks at the clock, when that is due. */
 void master_window_check(struct master *master);
 
+/* ---- master_notify.c ---- */
+
+void master_notify_ready(struct master *master);
+void master_notify_reloading(void);
+void master_notify_stopping(struct master *master);
+/* The lease thread has answered. */
+void master_notify_progress(void);
+void master_notify_check(struct master *master);
+int64_t master_notify_due(const struct master *master);
+
 /* ---- master_control.c ---- */
+
+/* The answer, or the end of the time that it may take, comes to master_on_figures(). */
+void master_ask_figures(struct master *master);
 
 enum master_state master_state(const struct master *master, const char **reason_r);
 const char *master_state_name(enum master_state state);

@@ -1,5 +1,6 @@
 /* See master.h: a reload is a transaction. The new configuration is read and checked whole before
  * anything changes; each difference is named; what needs a restart stays as it is in both sets. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,9 +58,6 @@ static void apply_settings(struct master *master, struct settings *fresh)
     if (log_level_parse(settings_text(fresh, SETTING_LOG_LEVEL), &level))
         log_set_level(level);
     log_set_json(strcmp(settings_text(fresh, SETTING_LOG_FORMAT), "json") == 0);
-    if (!log_open(settings_text(fresh, SETTING_LOG_FILE)))
-        log_event(LOG_ERROR, "reload",
-                  LOG_S("msg", "new log_file cannot be opened: the old stays"));
     atomic_store(&master->janitor_interval_ms, settings_number(fresh, SETTING_JANITOR_INTERVAL));
     master_set_slots(master, settings_number(fresh, SETTING_SLOTS));
     tell_pace(master);
@@ -85,18 +83,44 @@ static bool keep_fixed(const struct settings *old, struct settings *fresh, char 
     return true;
 }
 
+/* Settings that the stores were opened with: workers started for later jobs have the new ones at
+ * once, requests of the daemon's own threads only after a restart. */
+static bool is_of_open_stores(enum setting_id id)
+{
+    static const enum setting_id ids[] = {
+        SETTING_S3_CA_FILE,       SETTING_S3_CONNECTIONS, SETTING_S3_CONNECT_TIMEOUT,
+        SETTING_S3_STALL_TIMEOUT, SETTING_S3_SSE,         SETTING_S3_SSE_KMS_KEY_ID,
+        SETTING_S3_STORAGE_CLASS};
+
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+static const char *change_note(enum setting_id id)
+{
+    if (!setting_reloadable(id))
+        return "takes effect at the next start, not now";
+    if (is_of_open_stores(id))
+        return "takes effect for workers now, for the daemon's own requests at the next start";
+    if (!setting_has_effect(id))
+        return "has no effect in this version";
+    return NULL;
+}
+
 /* Every difference by name. */
 static void say_changes(const struct settings *old, const struct settings *fresh)
 {
     for (enum setting_id id = 0; id < SETTING_COUNT; id++) {
         struct buf before = BUF_INIT, after = BUF_INIT;
-        bool now = setting_reloadable(id);
+        const char *note = change_note(id);
         setting_print(old, id, &before);
         setting_print(fresh, id, &after);
         if (strcmp(buf_text(&before), buf_text(&after)) != 0)
-            log_event(now ? LOG_INFO : LOG_WARNING, "reload", LOG_S("setting", setting_name(id)),
-                      LOG_S("from", buf_text(&before)), LOG_S("to", buf_text(&after)),
-                      LOG_S("msg", now ? NULL : "takes effect at the next start, not now"));
+            log_event(note == NULL ? LOG_INFO : LOG_WARNING, "reload",
+                      LOG_S("setting", setting_name(id)), LOG_S("from", buf_text(&before)),
+                      LOG_S("to", buf_text(&after)), LOG_S("msg", note));
         buf_release(&before);
         buf_release(&after);
     }
@@ -115,16 +139,21 @@ static void say_refused(char *error)
     }
 }
 
-bool master_reload(struct master *master, char **error_r)
+static bool reload(struct master *master, char **error_r)
 {
     char *error = NULL;
     struct settings *fresh = master->options->reload(master->options->reload_arg, &error);
 
     if (error_r != NULL)
         *error_r = NULL;
+    if (fresh != NULL && !log_open(settings_text(fresh, SETTING_LOG_FILE))) {
+        error = mem_printf("log_file: cannot be opened: %s", strerror(errno));
+        settings_destroy(fresh);
+        fresh = NULL;
+    }
     if (fresh != NULL) {
         say_changes(master->settings, fresh);
-        if (!keep_fixed(master->settings, fresh, &error)) {
+        if (!keep_fixed(master->settings, fresh, &error)) { /* cannot be: they were taken before */
             settings_destroy(fresh);
             fresh = NULL;
         }
@@ -139,4 +168,16 @@ bool master_reload(struct master *master, char **error_r)
     apply_settings(master, fresh);
     log_event(LOG_INFO, "reload", LOG_S("msg", "configuration is in force"));
     return true;
+}
+
+bool master_reload(struct master *master, char **error_r)
+{
+    bool tell = master->stage == STAGE_RUNNING, taken;
+
+    if (tell)
+        master_notify_reloading();
+    taken = reload(master, error_r);
+    if (tell) /* the old configuration serves as well */
+        master_notify_ready(master);
+    return taken;
 }

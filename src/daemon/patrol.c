@@ -104,6 +104,7 @@ static void *patrol_thread(void *arg)
     int64_t next;
 
     fleet_init(&fleet);
+    pthread_setname_np(pthread_self(), "janitor");
     queue_limits_default(&local);
     local.retry_base_ms = options->pace.retry_base_ms;
     local.retry_max_ms = options->pace.retry_max_ms;

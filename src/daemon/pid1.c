@@ -12,6 +12,16 @@
 static const int handed_on[] = {SIGTERM, SIGINT,   SIGQUIT, SIGHUP, SIGUSR1,
                                 SIGUSR2, SIGWINCH, SIGTTIN, SIGTTOU};
 
+/* These count only when a process sent them, not the terminal; handed on, they would come from one.
+ */
+static bool is_handed_on(const siginfo_t *info)
+{
+    bool by_process = info->si_code <= 0;
+
+    return by_process ||
+           (info->si_signo != SIGWINCH && info->si_signo != SIGTTIN && info->si_signo != SIGTTOU);
+}
+
 /* true: the daemon itself has ended. */
 static bool reap(pid_t daemon, int *status_r)
 {
@@ -42,6 +52,8 @@ bool pid1_split(int *status_r)
     if (daemon == 0) {
         sigprocmask(SIG_SETMASK, &before, NULL);
         prctl(PR_SET_PDEATHSIG, SIGQUIT);
+        setpgid(0,
+                0); /* a Ctrl-C for all of the group would come twice: by itself, and handed on */
         return true;
     }
     *status_r = EXITCODE_OSERR;
@@ -51,7 +63,7 @@ bool pid1_split(int *status_r)
         int signo = sigwaitinfo(&set, &info);
         if (signo == SIGCHLD && reap(daemon, status_r))
             return false;
-        if (signo > 0 && signo != SIGCHLD)
+        if (signo > 0 && signo != SIGCHLD && is_handed_on(&info))
             kill(daemon, signo);
     }
 }
