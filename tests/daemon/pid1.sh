@@ -52,7 +52,7 @@ first=$(first_of "$outer")
 if [[ $(id -u) -eq 0 ]]; then
     nsenter -t "$first" -p -m -- sh -c '( ( sleep 0.2; echo gone >"'"$dir"'/orphan" ) & ) ; exit 0'
     wait_until 20 "the orphan's end" test -e "$dir/orphan"
-    no_zombies() { [[ -z $(ps -o stat= --ppid "$first" | grep Z) ]]; }
+    no_zombies() { [[ -z $(pgrep -r Z -P "$first") ]]; }
     wait_until 20 "the orphan reaped" no_zombies
 fi
 # It ends as the daemon ends.

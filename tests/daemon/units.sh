@@ -20,9 +20,9 @@ if [[ $(systemd-analyze --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p') -ge 
 fi
 # It warns by words, and says of a user that the machine does not have nothing.
 words=$(systemd-analyze verify --man=no "$dir/units/blobforged.service" 2>&1) || fail "verify: $words"
-[[ -z $(grep -E "$dir/units|blobforged" <<<"$words") ]] || fail "verify: $words"
+! grep -qE "$dir/units|blobforged" <<<"$words" || fail "verify: $words"
 words=$(systemd-analyze verify --man=no "$dir/units/blobforged@other.service" 2>&1) || fail "verify the template: $words"
-[[ -z $(grep -E "$dir/units|blobforged" <<<"$words") ]] || fail "verify the template: $words"
+! grep -qE "$dir/units|blobforged" <<<"$words" || fail "verify the template: $words"
 # 0 is confined, 100 is open; 35 leaves the sandbox what it is made of, see the unit.
 words=$(systemd-analyze security --offline=true --threshold=35 "$dir/units/blobforged.service" 2>&1) ||
     fail "security: $(grep Overall <<<"$words")"
@@ -47,7 +47,7 @@ fi
 
 # logrotate's own parser, where it is installed; its script in any case, on our folders.
 if command -v logrotate >/dev/null && [[ $(id -u) -eq 0 ]]; then
-    sed -e '/^[[:space:]]*su /d' -e '/^[[:space:]]*create /d' -e "s#/var/log/blobforge#$dir#" "$top_srcdir/contrib/logrotate/blobforge" >"$dir/rotate.conf"
+    sed -e 's/^\([[:space:]]*su\) .*/\1 root root/' -e '/^[[:space:]]*create /d' -e "s#/var/log/blobforge#$dir#" "$top_srcdir/contrib/logrotate/blobforge" >"$dir/rotate.conf"
     chmod 0644 "$dir/rotate.conf"
     logrotate -d -s "$dir/state" "$dir/rotate.conf" >"$dir/rotate" 2>&1 || fail "logrotate: $(cat "$dir/rotate")"
 fi
