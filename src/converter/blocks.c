@@ -86,6 +86,7 @@ struct line_look {
     size_t len;
     struct marker marker;
     bool contents; /* an entry of a table of contents: dots or a gap, and a page number */
+    bool note;     /* begins with the raised number of a note */
 };
 
 static bool is_contents_entry(const struct line *l, const char *text, size_t len)
@@ -111,6 +112,8 @@ static void look_at(const struct page *page, const struct line *l, struct line_l
     look->len = line_text(page, l, look->text, sizeof look->text);
     look->marker = marker_parse(look->text, look->len);
     look->contents = is_contents_entry(l, look->text, look->len);
+    look->note =
+        l->n > 1 && page->words.at[l->word].shift > 0 && isdigit((unsigned char)look->text[0]);
 }
 
 /* State of the block that is being filled. */
@@ -150,7 +153,7 @@ static bool splits(const struct page *page, const struct leaf *leaf, const struc
     if (span_overlap(prev->box.x0, prev->box.x1, next->box.x0, next->box.x1) < 0) {
         return true;
     }
-    if (look->marker.kind == MARKER_BULLET || open->last.contents) {
+    if (look->marker.kind == MARKER_BULLET || open->last.contents || look->note) {
         return true;
     }
     if (look->marker.kind != MARKER_NONE && look->marker.kind != MARKER_SECTION) {

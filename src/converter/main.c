@@ -180,6 +180,7 @@ static void gather(struct conversion *c)
     for (uint32_t i = 0; i < c->doc.pages; i++) {
         struct page_info *info = &c->infos[i];
         struct page *p = &c->page;
+        progress_alive("write");
         if (!spool_get(&c->spool, i, p)) {
             continue;
         }
@@ -235,6 +236,7 @@ static bool write_content(struct conversion *c)
         if (!options_page_wanted(c->options, i)) {
             continue;
         }
+        progress_alive("write");
         if (spool_get(&c->spool, i, &c->page)) {
             roles_assign(&c->page, &c->doc, &c->stats);
             writer_page(writer, &c->page);

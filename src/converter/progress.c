@@ -10,9 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int fd = -1;
+static int64_t said_ms; /* the last line */
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 void progress_open(void)
 {
@@ -36,6 +46,7 @@ static void put(const char *line)
     if (fd != -1 && write(fd, line, strlen(line)) == -1) {
         fd = -1;
     }
+    said_ms = fd != -1 ? now_ms() : 0;
 }
 
 void progress_pages(uint32_t total)
@@ -57,6 +68,13 @@ void progress_stage(const char *word)
     char line[64];
     snprintf(line, sizeof line, "stage %.32s\n", word);
     put(line);
+}
+
+void progress_alive(const char *word)
+{
+    if (fd != -1 && now_ms() - said_ms >= 800) {
+        progress_stage(word);
+    }
 }
 
 void progress_warn(const char *text)

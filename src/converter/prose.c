@@ -295,11 +295,17 @@ static void styled_write(const struct prose *p, uint32_t from, uint32_t to, uint
     bytes_add(out, p->text.at + b, to - b);
 }
 
+/* What of a style is written: nothing else within code, no code in cells. Spans that do not differ
+ * in it are one. */
+static uint8_t style_shown(uint8_t style, enum escape_place place)
+{
+    return (style & STYLE_MONO) && place != ESCAPE_CELL ? STYLE_MONO
+                                                        : style & (STYLE_BOLD | STYLE_ITALIC);
+}
+
 void prose_write(const struct prose *prose, uint32_t from, enum escape_place place, bool plain,
                  struct bytes *out)
 {
-    const uint8_t mask = STYLE_BOLD | STYLE_ITALIC | STYLE_MONO;
-
     if (plain || place == ESCAPE_HTML) {
         escape_text(out, prose->text.at, prose->text.n, from, prose->text.n, place);
         return;
@@ -328,13 +334,13 @@ void prose_write(const struct prose *prose, uint32_t from, enum escape_place pla
         }
         while (k < prose->spans.n && same_link(prose, prose->spans.at[k].link, link)) {
             uint32_t a = prose->spans.at[k].from, b;
-            uint8_t style = prose->spans.at[k].style & mask;
+            uint8_t style = style_shown(prose->spans.at[k].style, place);
             a = a < from ? from : a;
             do {
                 b = prose->spans.at[k].to;
                 k++;
             } while (k < prose->spans.n && same_link(prose, prose->spans.at[k].link, link) &&
-                     (prose->spans.at[k].style & mask) == style);
+                     style_shown(prose->spans.at[k].style, place) == style);
             styled_write(prose, a, b, style, place, out);
             place = place == ESCAPE_LINE_START ? ESCAPE_INLINE : place;
         }

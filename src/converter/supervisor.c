@@ -23,7 +23,7 @@
 enum {
     MAX_WORKERS = 64,
     RUN_PAGES = 16,
-    PROGRESS_MS = 900,
+    PROGRESS_MS = 800,
     MIN_PAGE_MS = 1000
 };
 
@@ -393,9 +393,11 @@ static void wait_once(struct supervisor *s)
             worker_lost(s, w, true);
         }
     }
-    if (s->known && now - s->last_progress > PROGRESS_MS) {
+    if (s->known && now - s->last_progress >= PROGRESS_MS) {
         progress_page(s->done);
         s->last_progress = now;
+    } else if (!s->known) {
+        progress_alive("open");
     }
 }
 
