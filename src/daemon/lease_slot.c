@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "convert/slot.h"
 #include "daemon/lease_private.h"
+#include "queue/view.h"
 
 #define DISK_CHECK_MS 1000
 #define UNTIL_EMPTY_REST_MS 1000
@@ -82,6 +83,29 @@ static void note_renewal(struct lease_slot *slot)
     slot->renewed_boot_ms = renewed;
 }
 
+/* Bytes of memory that the last charged attempt was granted, when it ran into them; 0: it did not.
+ * A first attempt costs no request. */
+static int64_t memory_reached(struct lease_slot *slot, const struct claim *claim)
+{
+    struct record_attempt *attempts = NULL;
+    int64_t reached = 0;
+    size_t count = 0;
+    char *error = NULL;
+
+    if (claim->attempt <= 1 ||
+        view_attempts(&slot->queue, claim->hash, &attempts, &count, &error) != QUEUE_OK)
+        count = 0; /* not known: it runs as any other, and is asked for again when it fails */
+    for (size_t i = 0; i < count; i++) {
+        bool memory = attempts[i].limit != NULL && strcmp(attempts[i].limit, "memory") == 0;
+        if (attempts[i].charged)
+            reached = memory ? (int64_t)attempts[i].limit_granted : 0;
+        record_attempt_release(&attempts[i]);
+    }
+    free(attempts);
+    free(error);
+    return reached;
+}
+
 static void host_start(struct attempt_host *host, const struct claim *claim,
                        const struct store_grant *grant)
 {
@@ -91,6 +115,7 @@ static void host_start(struct attempt_host *host, const struct claim *claim,
     memcpy(post->hash, claim->hash, sizeof(post->hash));
     memcpy(post->claim, claim->id, sizeof(post->claim));
     post->attempt = claim->attempt;
+    post->memory_reached = memory_reached(slot, claim);
     post->conversion_timeout_ms = slot->queue.limits.conversion_timeout_ms;
     post->started_boot_ms = clock_boot_ms(slot->lease->clock);
     post_grant_copy(&post->grant, grant);

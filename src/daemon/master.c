@@ -40,7 +40,8 @@ void master_tell_mode(struct master *master)
 
     if (master->stage >= STAGE_DRAINING)
         post->mode = CLAIM_DRAINING;
-    else if (master->paused || master->window_closed || master->breaker.state == BREAKER_OPEN)
+    else if (master->paused || master->window_closed || master->slots.alone ||
+             master->breaker.state == BREAKER_OPEN)
         post->mode = CLAIM_PAUSED;
     else
         post->mode = CLAIM_ON;
@@ -215,6 +216,10 @@ static void act_on_breaker(struct master *master)
     struct slots *slots = &master->slots;
     int64_t now = clock_boot_ms(master->clock);
 
+    if (slots->alone_changed) {
+        slots->alone_changed = false;
+        master_tell_mode(master);
+    }
     if (slots->breaker_opened) {
         slots->breaker_opened = false;
         log_event(LOG_ERROR, "breaker_open", LOG_MS("seconds", master->breaker.rest_ms),

@@ -67,6 +67,7 @@ struct post {
     /* START */
     char hash[65], claim[CLAIM_ID_SIZE];
     int64_t attempt, conversion_timeout_ms;
+    int64_t memory_reached; /* bytes that the last charged attempt was granted and ran into; 0 */
     int64_t started_boot_ms;
     struct store_grant grant; /* owned */
     enum attempt_end end;

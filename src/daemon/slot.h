@@ -55,6 +55,7 @@ enum slot_killer {
 struct slot_job { /* START as it came, and what is known since */
     struct post *start;
     bool dispatched; /* the worker has it */
+    bool alone;      /* with the larger memory limit: while no other job runs */
     bool kill_asked; /* the lease thread waits for KILLED */
     bool told;       /* a terminal event went out */
     struct ipc_progress progress;
@@ -92,7 +93,9 @@ struct slots {
     struct breaker *breaker;
     struct clock *clock;
     struct rng *rng;
-    bool breaker_opened, breaker_closed; /* noted for the master: clear first, act then */
+    bool alone; /* a job is to run alone: nothing is to be claimed */
+    /* noted for the master: clear first, act then */
+    bool alone_changed, breaker_opened, breaker_closed;
     char breaker_why[256];
     uint64_t killed;
     uint64_t limit_kills[RUN_LIMIT_PROCESSES + 1]; /* attempts that a limit ended */

@@ -47,6 +47,23 @@ static void job_limits(const struct slots *slots, int64_t fleet_ms, struct conve
     limits_r->processes = job_limit(slots, SETTING_PROCESS_LIMIT);
 }
 
+/* What ran into memory_limit gets the larger one for its next attempt. */
+static void job_grant_memory(struct slots *slots, struct slot_job *job)
+{
+    int64_t larger = job_limit(slots, SETTING_MEMORY_LIMIT_RETRY);
+
+    if (job->start->memory_reached == 0 || job->start->memory_reached >= larger ||
+        job->limits.memory_bytes >= larger)
+        return;
+    job->limits.memory_bytes = larger;
+    job->alone = true;
+    slots->alone = slots->alone_changed = true;
+    log_event(
+        LOG_INFO, "claim", LOG_JOB(job->start->hash), LOG_S("limit", "memory"),
+        LOG_I("granted", larger),
+        LOG_S("msg", "it ran out of memory: tried once more, alone, with memory_limit_retry"));
+}
+
 void slot_job_free(struct slot *slot)
 {
     if (slot->job == NULL)
@@ -174,6 +191,39 @@ static void job_move_deadline(struct slot_job *job, int64_t now, bool new_phase)
         job->deadline_boot_ms = now + SLOT_SILENCE_MS;
 }
 
+/* A job that ran out of memory has the host to itself: it waits for the others, they for it. Its
+ * lock is renewed meanwhile. */
+static bool must_wait(const struct slots *slots, const struct slot *slot)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        const struct slot_job *other = slots->all[i]->job;
+        if (slots->all[i] != slot && other != NULL && other->dispatched &&
+            (slot->job->alone || other->alone))
+            return true;
+    }
+    return false;
+}
+
+static void note_alone(struct slots *slots)
+{
+    bool alone = false;
+
+    for (size_t i = 0; i < slots->count; i++)
+        alone = alone || (slots->all[i]->job != NULL && slots->all[i]->job->alone);
+    slots->alone_changed = slots->alone_changed || alone != slots->alone;
+    slots->alone = alone;
+}
+
+/* A job is over: those that waited for it. */
+static void dispatch_waiting(struct slots *slots)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        struct slot *slot = slots->all[i];
+        if (slot->state == SLOT_IDLE && slot->job != NULL && !slot->job->dispatched)
+            slot_dispatch(slots, slot);
+    }
+}
+
 void slot_dispatch(struct slots *slots, struct slot *slot)
 {
     struct slot_job *job = slot->job;
@@ -197,6 +247,8 @@ void slot_dispatch(struct slots *slots, struct slot *slot)
     };
     int64_t now = clock_boot_ms(slots->clock);
 
+    if (must_wait(slots, slot))
+        return;
     memcpy(message.hash, job->start->hash, sizeof(message.hash));
     memcpy(message.claim, job->start->claim, sizeof(message.claim));
     if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &message.sandbox))
@@ -326,6 +378,10 @@ static bool on_ended(struct slots *slots, struct slot *slot, struct ipc_message 
         slots_note_failure(slots, ended.record->error == NULL ? "converter cannot be run"
                                                               : ended.record->error);
     }
+    /* Out of memory with the host to itself: more of the same would not help. */
+    if (slot->job->alone && ended.record->limit != NULL &&
+        strcmp(ended.record->limit, run_limit_name(RUN_LIMIT_MEMORY)) == 0)
+        ended.blame = ATTEMPT_BLAME_BURY;
     if (slot->job->kill_asked)
         tell_killed(slots, slot, ended.record);
     else
@@ -384,6 +440,7 @@ void slots_on_start(struct slots *slots, struct post *post)
     slot->job->start = post;
     slot->job->progress.page = slot->job->progress.pages = -1;
     job_limits(slots, post->conversion_timeout_ms, &slot->job->limits);
+    job_grant_memory(slots, slot->job);
     if (slot->state == SLOT_IDLE)
         slot_dispatch(slots, slot);
     else if (!slots->spawning)
@@ -451,6 +508,8 @@ void slots_on_attempt_over(struct slots *slots, const struct post *post)
     slot->jobs++;
     slot->early_deaths = 0;
     slot_job_free(slot);
+    note_alone(slots);
+    dispatch_waiting(slots);
     switch (slot->state) {
     case SLOT_PACKED:
     case SLOT_REPORTED:

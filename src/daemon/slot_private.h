@@ -10,7 +10,7 @@
 #define SLOT_SILENCE_MS 120000
 #define SLOT_LEAVE_MS 10000 /* to empty its folder and go */
 
-/* Puts the job in hand to the idle worker. */
+/* Puts the job in hand to the idle worker, unless it or another has to be alone. */
 void slot_dispatch(struct slots *slots, struct slot *slot);
 /* The worker is gone and nothing of it runs: tells the job's end, once. */
 void slot_job_worker_gone(struct slots *slots, struct slot *slot);

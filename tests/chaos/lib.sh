@@ -5,6 +5,9 @@ forge=$top_builddir/blobforge daemon=$top_builddir/blobforged
 bucket=$WITH_RGW_BUCKET
 server_url=$BLOBFORGE_S3_ENDPOINT_URL
 dir=$(mktemp -d "${TMPDIR:-/tmp}/blobforge-chaos.XXXXXX")
+chmod 0777 "$dir" # started as root, converters have user ids of their own, and leave notes here
+: >"$dir/begun"
+chmod 0666 "$dir/begun"
 proxy_pid=
 unset BLOBFORGE_INSTANCE BLOBFORGE_WORKER_ID
 export BLOBFORGE_RETRY_BASE=1s BLOBFORGE_RETRY_MAX=2s BLOBFORGE_POLL_INTERVAL=1s BLOBFORGE_POLL_MAX=1s

@@ -540,6 +540,11 @@ int main(int argc, char **argv)
         raise(atoi(mode + 7));
         return 98;
     }
+    if (strncmp(mode, "eat=", 4) == 0) { /* megabytes, for a while */
+        eat((size_t)atoi(mode + 4) << 20);
+        usleep(400 * 1000);
+        return 0;
+    }
     if (strncmp(mode, "asset=", 6) == 0)
         mode_asset_name(mode + 6);
     else if (strncmp(mode, "info=", 5) == 0) {
