@@ -3,6 +3,7 @@ dist_man_MANS += \
 	man/blobforge.1 \
 	man/blobforge-cancel.1 \
 	man/blobforge-clear-dead.1 \
+	man/blobforge-config.1 \
 	man/blobforge-convert.1 \
 	man/blobforge-copy.1 \
 	man/blobforge-ctl.1 \

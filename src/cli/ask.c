@@ -8,11 +8,16 @@
 #include "base/human.h"
 #include "base/quote.h"
 #include "cli/cli_private.h"
+#include "cli/commands.h"
 
 /* A command that asks for an option it does not declare is our bug. */
 static void must_know(const struct cli *cli, const char *name)
 {
     for (const struct cli_option *o = cli->command->options; o != NULL && o->name != NULL; o++) {
+        if (strcmp(o->name, name) == 0)
+            return;
+    }
+    for (const struct cli_option *o = cli_global_options; o->name != NULL; o++) {
         if (strcmp(o->name, name) == 0)
             return;
     }

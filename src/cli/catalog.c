@@ -7,25 +7,14 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/quote.h"
+#include "cli/paths.h"
 #include "cli/progress.h"
-
-/* $XDG_CACHE_HOME/blobforge/index, ~/.cache/blobforge/index; NULL: neither is known. */
-static char *cache_folder(void)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-
-    if (cache != NULL && cache[0] == '/')
-        return mem_printf("%s/blobforge/index", cache);
-    if (home != NULL && home[0] == '/')
-        return mem_printf("%s/.cache/blobforge/index", home);
-    return NULL;
-}
 
 /* What tells this bucket from all others. */
 static struct index *open_index(struct cli *cli)
 {
     const struct settings *settings = cli_settings(cli);
-    char *error = NULL, *folder = cache_folder();
+    char *error = NULL, *folder = paths_user_cache("index");
     char *prefix = store_settings_prefix(settings, &error);
     char *bucket =
         mem_printf("%s\n%s\n%s", settings_text(settings, SETTING_STORE),

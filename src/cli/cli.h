@@ -59,7 +59,8 @@ struct cli_command {
 
 /* ---- what was asked ---- */
 
-/* Last value of --name; NULL: not given. The name must be in the command's table. */
+/* Last value of --name; NULL: not given. The name must be in the command's
+ * table or in that of every command. */
 const char *cli_value(const struct cli *cli, const char *name);
 bool cli_flag(const struct cli *cli, const char *name);
 /* Every value of --name, in order; borrowed. */

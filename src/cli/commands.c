@@ -18,6 +18,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_lookup,
     &cmd_manifest,
     &cmd_repair_metadata,
+    &cmd_config,
     &cmd_download,
     &cmd_preview,
     &cmd_hydrate,

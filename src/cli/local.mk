@@ -26,6 +26,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_lookup.c \
 	src/cli/cmd_manifest.c \
 	src/cli/cmd_repair_metadata.c \
+	src/cli/cmd_config.c \
 	src/cli/cmd_preview.c \
 	src/cli/cmd_remove.c \
 	src/cli/cmd_reprioritize.c \
@@ -45,6 +46,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/machine.c src/cli/machine.h \
 	src/cli/moves.c src/cli/moves.h \
 	src/cli/pager.c src/cli/pager.h \
+	src/cli/paths.c src/cli/paths.h \
 	src/cli/progress.c src/cli/progress.h \
 	src/cli/result.c src/cli/result.h \
 	src/cli/say.c \

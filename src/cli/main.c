@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
+#include "cli/paths.h"
 
 #include "config.h"
 
@@ -32,14 +33,9 @@ static bool load_file(struct cli *cli, const char *path, bool must_exist, char *
 
 static bool load_user_file(struct cli *cli, char **error_r)
 {
-    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    char *path = NULL;
+    char *path = paths_user_config();
     bool ok = true;
 
-    if (folder != NULL && folder[0] == '/')
-        path = mem_printf("%s/blobforge/blobforge.conf", folder);
-    else if (home != NULL && home[0] == '/')
-        path = mem_printf("%s/.config/blobforge/blobforge.conf", home);
     if (path != NULL)
         ok = settings_load_file(cli->settings, path, false, error_r);
     free(path);

@@ -344,6 +344,19 @@ static bool too_long(const char *const *words, size_t count)
     return false;
 }
 
+/* While a bucket has both forms a hash may stand in two lines, either of which may match. Else
+ * there is nothing to group, and rows come as they are found. */
+static const char *group_by_hash(struct index *index)
+{
+    sqlite3_stmt *statement =
+        index_db_prepare(&index->db, "SELECT 1 FROM part WHERE part = 256 AND entries > 0 AND"
+                                     " EXISTS (SELECT 1 FROM part WHERE part BETWEEN 0 AND 255)");
+    bool both = statement != NULL && sqlite3_step(statement) == SQLITE_ROW;
+
+    sqlite3_finalize(statement);
+    return both ? " GROUP BY e.hash" : "";
+}
+
 /* Are there few enough matches to put them in order? */
 static bool is_few(struct ask *ask, size_t match)
 {
@@ -376,6 +389,7 @@ enum queue_result index_search(struct index *index, struct queue *queue,
                       .sql = BUF_INIT};
     struct buf match = BUF_INIT, where = BUF_INIT;
     enum queue_result result = QUEUE_OK;
+    const char *group = group_by_hash(index);
     size_t number;
 
     *error_r = NULL;
@@ -389,20 +403,21 @@ enum queue_result index_search(struct index *index, struct queue *queue,
                  query->anywhere);
     append_tags(&ask, &match, &where, query->tags, query->tag_count);
     if (match.len == 0) {
-        buf_printf(&ask.sql, "SELECT " COLUMNS " FROM entry e WHERE " ONCE "%s", buf_text(&where));
+        buf_printf(&ask.sql, "SELECT " COLUMNS " FROM entry e WHERE 1%s%s", buf_text(&where),
+                   group);
     } else {
         number = bind_later(&ask, match.data, match.len, false);
-        if (is_few(&ask, number))
+        if (group[0] == '\0' && is_few(&ask, number)) /* bm25() bears no groups */
             buf_printf(&ask.sql,
                        "SELECT " COLUMNS " FROM (SELECT rowid AS r, bm25(words, 10.0, 2.0, 4.0)"
                        " AS score FROM words WHERE words MATCH ?%zu) JOIN entry e ON e.id = r"
-                       " WHERE " ONCE "%s ORDER BY score, e.names, e.hash",
+                       " WHERE 1%s ORDER BY score, e.names, e.hash",
                        number, buf_text(&where));
         else
             buf_printf(&ask.sql,
                        "SELECT " COLUMNS " FROM words JOIN entry e ON e.id = words.rowid WHERE"
-                       " words MATCH ?%zu AND " ONCE "%s",
-                       number, buf_text(&where));
+                       " words MATCH ?%zu%s%s",
+                       number, buf_text(&where), group);
     }
     result = ask_run(&ask, error_r);
     ask_release(&ask);
@@ -522,11 +537,12 @@ enum queue_result index_lookup_path(struct index *index, struct queue *queue, co
         append_phrase(&match, "name", name, false);
         bind_later(&ask, match.data, match.len, false);
         buf_puts(&ask.sql, "SELECT " COLUMNS " FROM words JOIN entry e ON e.id = words.rowid"
-                           " WHERE words MATCH ?1 AND " ONCE);
+                           " WHERE words MATCH ?1");
+        buf_puts(&ask.sql, group);
     } else {
         bind_later(&ask, name, strlen(name), false);
-        buf_puts(&ask.sql,
-                 "SELECT " COLUMNS " FROM entry e WHERE instr(e.names, ?1) > 0 AND " ONCE);
+        buf_puts(&ask.sql, "SELECT " COLUMNS " FROM entry e WHERE instr(e.names, ?1) > 0");
+        buf_puts(&ask.sql, group_by_hash(index));
     }
     result = ask_run(&ask, error_r);
     ask_release(&ask);

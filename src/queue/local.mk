@@ -6,6 +6,7 @@ queue_sources = \
 	src/queue/claim.c \
 	src/queue/failure.c \
 	src/queue/fleet.c src/queue/fleet.h \
+	src/queue/fleet_edit.c src/queue/fleet_edit.h \
 	src/queue/gate.c src/queue/gate.h src/queue/gate_parts.h \
 	src/queue/gate_answers.c src/queue/gate_ask.c src/queue/gate_deletes.c \
 	src/queue/gate_memory.c src/queue/gate_races.c \

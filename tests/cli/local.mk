@@ -1,5 +1,5 @@
 # Tests of cli.
-CLI_TESTS = tests/cli/usage.sh tests/cli/settings.sh tests/cli/jobs.sh tests/cli/results.sh \
+CLI_TESTS = tests/cli/usage.sh tests/cli/config.sh tests/cli/catalog.sh tests/cli/catalog_either.sh tests/cli/settings.sh tests/cli/jobs.sh tests/cli/results.sh \
 	tests/cli/convert.sh tests/cli/doctor.sh tests/cli/interrupt.sh tests/cli/bulk.sh tests/cli/on_s3.sh \
 	tests/cli/hydrate.sh tests/cli/copy.sh
 check_PROGRAMS += tests/cli/args_test

@@ -2,7 +2,8 @@
 # What the command line takes and refuses, before any bucket is asked for.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-commands="ingest status list search lookup download preview retry cancel logs convert doctor janitor"
+commands=$("$bf" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\)\( .*\)\{0,1\}$/\1/p')
+[ "$(echo "$commands" | wc -l)" -ge 20 ] || { echo "--help names few commands: $commands"; exit 1; }
 
 expect 0 "$bf" --version
 out_has "blobforge 0."

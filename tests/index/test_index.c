@@ -368,11 +368,14 @@ START_TEST(both_forms_are_read)
     ck_assert_int_eq(stats.form, MANIFEST_V1);
     ck_assert_int_eq(stats.entries, 2);
     /* While it is upgraded a hash stands in both: it is told once. */
-    text = mem_printf("{\"version\": 2, \"entries\": {" V1_ENTRY "}}", one, "x/first.pdf");
+    text = mem_printf("{\"version\": 2, \"entries\": {" V1_ENTRY "}}", one, "y/first too.pdf");
     bucket_put("registry/manifest/10.json", text);
     free(text);
     ck_assert_int_eq(index_refresh(index, &queue, NULL, NULL, &error), QUEUE_OK);
     ck_assert_uint_eq(matches(index, "first", false), 1);
+    ck_assert_uint_eq(matches(index, "x", false), 1);
+    ck_assert_uint_eq(matches(index, "too", false), 1);
+    ck_assert_uint_eq(matches(index, "first", true), 1);
     ck_assert_uint_eq(matches(index, "second", false), 1);
     bucket_put("registry/manifest.json", "{\"version\": 2, \"form\": \"shards\"}");
     ck_assert_int_eq(index_refresh(index, &queue, NULL, NULL, &error), QUEUE_OK);
