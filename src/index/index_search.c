@@ -538,7 +538,7 @@ enum queue_result index_lookup_path(struct index *index, struct queue *queue, co
         bind_later(&ask, match.data, match.len, false);
         buf_puts(&ask.sql, "SELECT " COLUMNS " FROM words JOIN entry e ON e.id = words.rowid"
                            " WHERE words MATCH ?1");
-        buf_puts(&ask.sql, group);
+        buf_puts(&ask.sql, group_by_hash(index));
     } else {
         bind_later(&ask, name, strlen(name), false);
         buf_puts(&ask.sql, "SELECT " COLUMNS " FROM entry e WHERE instr(e.names, ?1) > 0");

@@ -53,6 +53,7 @@ index=$(ls "$XDG_CACHE_HOME"/blobforge/index/*.db)
 [ "$(stat -c %a "$index")" = 600 ] || fail "others may read the index"
 
 # Damaged, in the way, not to be written: made again, or made in memory, without a word.
+# shellcheck disable=SC2016 # expanded by the inner shell
 for damage in 'echo garbage >"$f"' ': >"$f"' 'truncate -s 6000 "$f"' 'rm "$f"; mkdir "$f"' \
     'dd if=/dev/urandom of="$f" bs=4096 seek=1 count=5 conv=notrunc status=none' \
     'rm -rf "${f%/*}"; echo x >"${f%/*}"' 'rm -rf "${f%/*}"; ln -s nowhere "${f%/*}"'; do
