@@ -293,6 +293,8 @@ static enum queue_result retry_marker(struct move *move, struct claim *claim,
     todo_r->generation =
         max_of(max_of(sight_generation(sight), sight->dead.generation), (int64_t)history.count) + 1;
     todo_r->not_before = 0;
+    if (todo_r->queued_at == 0 && kept < TIER_COUNT) /* a fresh one */
+        todo_r->queued_at = sight->ops[kept].modified_ms_r;
     if (todo_r->queued_at == 0)
         todo_r->queued_at = store_server_ms(move->queue->store, move->queue->clock);
     snprintf(todo_r->claim, sizeof(todo_r->claim), "%s", word_of(claim));
