@@ -5,6 +5,7 @@
 #   gcc       build with gcc -Werror, all tests (as root when we are root), the real S3 server among them
 #   sim       the same build: the simulator's long run, `make sim`
 #   model     the protocol's model, all but its largest runs, `make model-small`
+#   soak      the same build: hostile jobs among signals, and the master's memory, a tenth of `make soak`
 #   user      the same build's tests as an ordinary user (only when we are root)
 #   asan      build with clang, address and undefined behaviour sanitizers, all tests
 #   tsan      build with gcc, thread sanitizer, the tests of what has threads
@@ -119,6 +120,12 @@ stage_sim() {
     tell sim 'seeds|^ +(faults|what came|commands|documents|attempts|never met):|again:|planted bugs|SURVIVES'
 }
 
+stage_soak() {
+    [ -f "$logs/gcc/Makefile" ] || build gcc CC=gcc || return
+    step soak "make soak" make -C "$logs/gcc" soak SOAK_JOBS=1000 FLAT_JOBS=10000
+    tell soak '^(seed|attempts that|signals|master|slope)'
+}
+
 stage_model() {
     step model "make model-small" env JOBS="$jobs" "$top/tests/model/run.sh" --small
     tell model '^model:|want'
@@ -176,7 +183,7 @@ find "$logs" -maxdepth 1 -name '*.log' -delete
 step autoreconf autoreconf autoreconf -fi || exit 1
 
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(gcc sim model user asan tsan distcheck quickstart)
+[ ${#stages[@]} -gt 0 ] || stages=(gcc sim model soak user asan tsan distcheck quickstart)
 for stage in "${stages[@]}"; do
     "stage_$stage"
 done
