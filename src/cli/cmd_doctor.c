@@ -111,6 +111,7 @@ static void add_checks_json(struct json_object *array, const struct gate_check *
         json_set_text(check, "name", list[i].name);
         json_set_text(check, "result", check_name(&list[i]));
         json_set_text(check, "text", list[i].text);
+        json_set_text(check, "relied_on", list[i].need);
         json_object_array_add(array, check);
     }
 }
@@ -119,7 +120,7 @@ static void print_json(const struct settings *settings, const struct gate_report
                        const struct machine_facts *facts, const struct checks *checks)
 {
     struct json_object *line = json_object_new_object(), *sandbox = json_object_new_object();
-    struct json_object *array = json_object_new_array();
+    struct json_object *array = json_object_new_array(), *addresses = json_object_new_array();
     bool known = report->verdict != GATE_UNREACHABLE;
 
     json_set_text(line, "store", settings_text(settings, SETTING_STORE));
@@ -143,6 +144,9 @@ static void print_json(const struct settings *settings, const struct gate_report
     json_set_bool(sandbox, "user_namespaces", facts->user_namespaces);
     json_set_bool(sandbox, "cgroup", facts->cgroup);
     json_set_object(line, "sandbox", sandbox);
+    for (size_t i = 0; i < report->address_count; i++)
+        json_object_array_add(addresses, json_object_new_string(report->addresses[i]));
+    json_set_object(line, "addresses", addresses);
     add_checks_json(array, report->checks, report->check_count);
     add_checks_json(array, checks->list, checks->count);
     json_set_object(line, "checks", array);
@@ -153,14 +157,17 @@ static void add_rows(struct table *table, const struct gate_check *list, size_t 
 {
     for (size_t i = 0; i < count; i++)
         table_add(table, (const char *[]){check_name(&list[i]), list[i].name,
-                                          list[i].text != NULL ? list[i].text : ""});
+                                          list[i].text != NULL ? list[i].text : "",
+                                          list[i].need != NULL ? list[i].need : ""});
 }
 
 static void print_text(const struct settings *settings, const struct gate_report *report,
                        const struct machine_facts *facts, const struct checks *checks)
 {
-    static const struct table_column columns[] = {
-        {"", false, false, true}, {"CHECK", false, false, false}, {"SEEN", false, true, false}};
+    static const struct table_column columns[] = {{"", false, false, true},
+                                                  {"CHECK", false, false, false},
+                                                  {"SEEN", false, true, false},
+                                                  {"SO THAT", false, true, false}};
     struct table *table = table_create(columns, ARRAY_LEN(columns));
 
     add_rows(table, report->checks, report->check_count);

@@ -181,7 +181,7 @@ void gate_check_metadata(struct gate *gate)
 
 /* ---- clocks ---- */
 
-/* The clock of one address against ours; a Date is cut to seconds. False: no answer. */
+/* The clock of one address against ours; a server's Date is cut to seconds. False: no answer. */
 static bool look_at_clock(struct gate *gate, struct store *store, int64_t *offset_r,
                           int64_t *modified_r)
 {
@@ -192,7 +192,8 @@ static bool look_at_clock(struct gate *gate, struct store *store, int64_t *offse
 
     gate_prepare(gate, &request, STORE_GET, "clock");
     answered = gate_ask_at(gate, store, &request);
-    *offset_r = request.op.date_ms_r + 500 - (before + clock_wall_ms(clock)) / 2;
+    *offset_r = request.op.date_ms_r + (request.op.date_ms_r % 1000 == 0 ? 500 : 0) -
+                (before + clock_wall_ms(clock)) / 2;
     *modified_r = request.op.modified_ms_r;
     if (answered && request.op.date_ms_r == 0) {
         gate_say(gate, "clock", "a DELETE ends by the server's clock", false,

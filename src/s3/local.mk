@@ -1,6 +1,7 @@
 # Signing, URLs, XML, credentials and the one transfer engine: what an S3 bucket needs.
 libblobforge_a_SOURCES += \
 	src/s3/s3_creds.c src/s3/s3_creds.h \
+	src/s3/s3_creds_net.c src/s3/s3_creds_net.h \
 	src/s3/s3_curl.c src/s3/s3_curl.h \
 	src/s3/s3_http.c src/s3/s3_http.h \
 	src/s3/s3_secret.c src/s3/s3_secret.h \

@@ -10,24 +10,40 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "s3/s3_creds_net.h"
 #include "s3/s3_secret.h"
 
 enum {
-    FILE_MAX = 256 * 1024
-}; /* a shared file with a thousand profiles has some 100 KB */
+    FILE_MAX = 256 * 1024,    /* a shared file with a thousand profiles has some 100 KB */
+    EARLY_MS = 5 * 60 * 1000, /* keys are renewed so long before their end ... */
+    EARLY_PART = 3,           /* ... or so early a part of their life, if that is shorter */
+    AGAIN_MS = 15 * 1000,     /* after a renewal that failed */
+    ABSENT_MS = 60 * 1000,    /* who has no keys is not asked again before */
+    DROP_MS = 2000,           /* younger keys are not dropped: many requests are refused at once */
+};
 
 /* What the environment said when the source was made. */
 struct s3_creds_source {
     struct s3_creds own, aws; /* providers 1 and 2; empty fields: variable not set */
     struct s3_creds current;
+    struct s3_creds kept; /* of the network; access[0] == 0: none */
+    int64_t kept_ms;      /* wall clock: fetched then */
+    int64_t absent_ms;    /* wall clock: an instance that did not answer is not asked before */
+    struct s3_creds_net *net;
     char *profile; /* NULL: AWS_PROFILE is not set */
     char *systemd_file, *credentials_file, *config_file;
     bool credentials_named, config_named; /* by a variable, so they must be readable */
 };
 
 static const char *const secret_variables[] = {
-    "BLOBFORGE_S3_ACCESS_KEY_ID", "BLOBFORGE_S3_SECRET_ACCESS_KEY", "BLOBFORGE_S3_SESSION_TOKEN",
-    "AWS_ACCESS_KEY_ID",          "AWS_SECRET_ACCESS_KEY",          "AWS_SESSION_TOKEN",
+    "BLOBFORGE_S3_ACCESS_KEY_ID",
+    "BLOBFORGE_S3_SECRET_ACCESS_KEY",
+    "BLOBFORGE_S3_SESSION_TOKEN",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 };
 
 static const char *variable(const char *name)
@@ -87,13 +103,26 @@ struct s3_creds_source *s3_creds_source_create(void)
     source->credentials_file =
         credentials != NULL ? mem_strdup(credentials) : home_file("credentials");
     source->config_file = config != NULL ? mem_strdup(config) : home_file("config");
+    source->net = s3_creds_net_create();
     return source;
+}
+
+void s3_creds_source_set_region(struct s3_creds_source *source, const char *region)
+{
+    s3_creds_net_set_region(source->net, region);
+}
+
+void s3_creds_source_drop(struct s3_creds_source *source)
+{
+    if (clock_wall_ms(clock_system()) - source->kept_ms >= DROP_MS)
+        source->kept.access[0] = '\0';
 }
 
 void s3_creds_source_destroy(struct s3_creds_source *source)
 {
     if (source == NULL)
         return;
+    s3_creds_net_destroy(source->net);
     free(source->profile);
     free(source->systemd_file);
     free(source->credentials_file);
@@ -301,8 +330,62 @@ static enum s3_creds_status ask_config_file(struct s3_creds_source *source, char
     return ask_file(source, source->config_file, source->config_named, true, error_r);
 }
 
+/* What the network said, kept for its time. */
+static enum s3_creds_status ask_network(struct s3_creds_source *source,
+                                        enum s3_creds_status (*ask)(struct s3_creds_net *,
+                                                                    struct s3_creds *, char **),
+                                        char **error_r)
+{
+    int64_t now = clock_wall_ms(clock_system()), early;
+    bool good = source->kept.access[0] != '\0' &&
+                (source->kept.expires_ms == 0 || now < source->kept.expires_ms);
+    enum s3_creds_status status = S3_CREDS_OK;
+    if (!good || (source->kept.renew_ms != 0 && now >= source->kept.renew_ms)) {
+        status = ask(source->net, &source->current, error_r);
+        if (status == S3_CREDS_OK) {
+            early = (source->current.expires_ms - now) / EARLY_PART;
+            early = early > EARLY_MS ? EARLY_MS : early;
+            source->current.renew_ms =
+                source->current.expires_ms != 0 ? source->current.expires_ms - early : 0;
+            source->kept = source->current;
+            source->kept_ms = now;
+        } else if (good && status == S3_CREDS_BROKEN) { /* they still do */
+            free(*error_r);
+            *error_r = NULL;
+            source->kept.renew_ms = now + AGAIN_MS;
+            status = S3_CREDS_OK;
+        }
+    }
+    if (status == S3_CREDS_OK)
+        source->current = source->kept;
+    return status;
+}
+
+static enum s3_creds_status ask_web_identity(struct s3_creds_source *source, char **error_r)
+{
+    return ask_network(source, s3_creds_ask_web_identity, error_r);
+}
+
+static enum s3_creds_status ask_container(struct s3_creds_source *source, char **error_r)
+{
+    return ask_network(source, s3_creds_ask_container, error_r);
+}
+
+static enum s3_creds_status ask_instance(struct s3_creds_source *source, char **error_r)
+{
+    int64_t now = clock_wall_ms(clock_system());
+    enum s3_creds_status status;
+    if (source->profile != NULL || now < source->absent_ms)
+        return S3_CREDS_NONE; /* a profile that was named is meant */
+    status = ask_network(source, s3_creds_ask_instance, error_r);
+    if (status == S3_CREDS_NONE)
+        source->absent_ms = now + ABSENT_MS;
+    return status;
+}
+
 static enum s3_creds_status (*const providers[])(struct s3_creds_source *, char **) = {
-    ask_own, ask_aws, ask_systemd, ask_credentials_file, ask_config_file,
+    ask_own,         ask_aws,       ask_systemd,  ask_web_identity, ask_credentials_file,
+    ask_config_file, ask_container, ask_instance,
 };
 
 enum s3_creds_status s3_creds_fetch(struct s3_creds_source *source, const struct s3_creds **creds_r,
@@ -310,6 +393,7 @@ enum s3_creds_status s3_creds_fetch(struct s3_creds_source *source, const struct
 {
     *creds_r = &source->current;
     *error_r = NULL;
+    memset(&source->current, 0, sizeof(source->current));
     for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
         enum s3_creds_status status = providers[i](source, error_r);
         if (status != S3_CREDS_NONE)
@@ -324,9 +408,9 @@ enum s3_creds_status s3_creds_fetch(struct s3_creds_source *source, const struct
                        source->config_file ? source->config_file : "~/.aws/config");
         return S3_CREDS_BROKEN;
     }
-    *error_r =
-        mem_printf("no keys for the bucket: neither the environment nor the shared files have "
-                   "any; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write "
-                   "~/.aws/credentials");
+    *error_r = mem_printf(
+        "no keys for the bucket: neither the environment nor the shared files nor "
+        "this machine's role have any; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write "
+        "~/.aws/credentials");
     return S3_CREDS_NONE;
 }

@@ -5,10 +5,14 @@
  *   1. BLOBFORGE_S3_ACCESS_KEY_ID, BLOBFORGE_S3_SECRET_ACCESS_KEY (, BLOBFORGE_S3_SESSION_TOKEN)
  *   2. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (, AWS_SESSION_TOKEN)
  *   3. $CREDENTIALS_DIRECTORY/s3-credentials, a systemd credential in the shared files' format
- *   4. the shared files, profile AWS_PROFILE (else "default"): AWS_SHARED_CREDENTIALS_FILE, else
+ *   4. web identity: AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, by STS
+ *   5. the shared files, profile AWS_PROFILE (else "default"): AWS_SHARED_CREDENTIALS_FILE, else
  *      ~/.aws/credentials, then AWS_CONFIG_FILE, else ~/.aws/config
- * A provider is one function in a table in s3_creds.c; those that fetch over the network and expire
- * fit there, between these.
+ *   6. container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI
+ *   7. instance metadata (IMDSv2), unless AWS_EC2_METADATA_DISABLED is true
+ * A provider is one function in a table in s3_creds.c. Those of 4, 6 and 7 ask over the network
+ * (s3_creds_net.h); what they said is kept until it is to be renewed, and while renewing fails,
+ * until it ends.
  *
  * The environment is read once, when the source is made, so that the caller can remove the secrets
  * from it (s3_creds_clear_environment); files are read again at each fetch, so that rotated keys
@@ -32,6 +36,8 @@ struct s3_creds {
     char token[S3_TOKEN_SIZE]; /* "": no session */
     char origin[128];          /* where from, for messages: "environment AWS_ACCESS_KEY_ID" */
     int64_t expires_ms;        /* wall clock; 0: not known to expire */
+    int64_t renew_ms;          /* wall clock: fetch again from then on; 0: not before they are
+                                  refused */
 };
 
 enum s3_creds_status {
@@ -45,6 +51,10 @@ struct s3_creds_source;
 
 /* Takes the environment's part now. Never NULL. */
 struct s3_creds_source *s3_creds_source_create(void);
+/* The region whose STS is asked; before the first fetch. */
+void s3_creds_source_set_region(struct s3_creds_source *source, const char *region);
+/* The keys were refused as expired: what was kept of the network's is asked for anew. */
+void s3_creds_source_drop(struct s3_creds_source *source);
 void s3_creds_source_destroy(struct s3_creds_source *source); /* NULL is fine */
 
 /* The keys in force: borrowed until the next fetch or the source's end. Unless OK *error_r is one

@@ -13,12 +13,13 @@
 #include <expat.h>
 
 #include "base/clock.h"
+#include "s3/s3_creds.h"
 #include "s3/s3_url.h"
 
 enum {
     DEPTH_MAX = 8,
     PATH_SIZE = 256,
-    LEAF_SIZE = 3 * S3_KEY_MAX + 1, /* a key, every byte of it encoded */
+    LEAF_SIZE = S3_TOKEN_SIZE, /* more than a key of which every byte is encoded */
 };
 
 struct reader {
@@ -295,4 +296,44 @@ bool s3_xml_parse_completed(const char *text, size_t len, char etag_r[static S3_
     struct reader reader = {.ended = completed_ended, .doc = &doc};
     etag_r[0] = '\0';
     return read_document(&reader, text, len) && doc.root_seen;
+}
+
+static bool copy_text(const char *text, size_t len, char *out, size_t size)
+{
+    if (len >= size)
+        return false;
+    memcpy(out, text, len);
+    out[len] = '\0';
+    return true;
+}
+
+static void session_ended(struct reader *r, const char *path, const char *text, size_t len)
+{
+    static const char folder[] =
+        "/AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/Credentials/";
+    struct s3_creds *creds = r->doc;
+    bool good = true;
+    if (strncmp(path, folder, sizeof(folder) - 1) != 0)
+        return;
+    path += sizeof(folder) - 1;
+    if (strcmp(path, "AccessKeyId") == 0)
+        good = copy_text(text, len, creds->access, sizeof(creds->access));
+    else if (strcmp(path, "SecretAccessKey") == 0)
+        good = copy_text(text, len, creds->secret, sizeof(creds->secret));
+    else if (strcmp(path, "SessionToken") == 0)
+        good = copy_text(text, len, creds->token, sizeof(creds->token));
+    else if (strcmp(path, "Expiration") == 0)
+        good = clock_parse_iso(text, len, &creds->expires_ms);
+    if (!good)
+        refuse(r, "its credentials are none");
+}
+
+bool s3_xml_parse_session(const char *text, size_t len, struct s3_creds *creds_r)
+{
+    struct reader reader = {.ended = session_ended, .doc = creds_r};
+    memset(creds_r, 0, sizeof(*creds_r));
+    bool good = read_document(&reader, text, len) && creds_r->access[0] != '\0' &&
+                creds_r->secret[0] != '\0' && creds_r->token[0] != '\0';
+    explicit_bzero(reader.text, sizeof(reader.text));
+    return good;
 }

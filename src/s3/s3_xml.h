@@ -34,6 +34,11 @@ bool s3_xml_parse_list(const char *text, size_t len,
                        void (*entry)(void *arg, const struct s3_xml_entry *entry), void *arg,
                        bool *truncated_r, const char **why_r) MUST_CHECK;
 
+struct s3_creds;
+/* The Credentials of an AssumeRoleWithWebIdentity answer; false when it holds none that are whole.
+ */
+bool s3_xml_parse_session(const char *text, size_t len, struct s3_creds *creds_r) MUST_CHECK;
+
 struct s3_xml_error {
     char code[S3_XML_CODE_SIZE];    /* never empty */
     char message[S3_XML_TEXT_SIZE]; /* often empty; foreign text */

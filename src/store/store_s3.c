@@ -93,6 +93,7 @@ bool s3_fetch_keys(struct s3_store *s3, bool *changed_r, char **error_r)
     *changed_r = false;
     if (s3_creds_fetch(s3->creds, &creds, error_r) != S3_CREDS_OK)
         return false;
+    s3->renew_ms = creds->renew_ms;
     token = creds->token[0] != '\0' ? creds->token : NULL;
     if (s3_signer_has_keys(s3->signer, creds->access, creds->secret, token))
         return true;
@@ -216,8 +217,10 @@ static int64_t backoff_ms(struct s3_task *task, int64_t retry_after_s)
 static bool renew_keys(struct s3_store *s3, enum store_status status)
 {
     char *error = NULL;
-    bool changed, fetched = s3_fetch_keys(s3, &changed, &error);
+    bool changed, fetched;
 
+    s3_creds_source_drop(s3->creds);
+    fetched = s3_fetch_keys(s3, &changed, &error);
     free(error);
     return fetched && (changed || status != STORE_FATAL);
 }
@@ -347,9 +350,24 @@ static void on_answer(void *arg, struct s3_http_answer *answer)
 
 /* ---- the loop ---- */
 
+/* Keys that end are renewed before. Where that fails the old ones are tried for what is left of
+ * them. */
+static void renew_in_time(struct s3_store *s3)
+{
+    char *error = NULL;
+    bool changed;
+
+    if (s3->renew_ms == 0 || clock_wall_ms(clock_system()) < s3->renew_ms)
+        return;
+    if (!s3_fetch_keys(s3, &changed, &error))
+        free(error);
+}
+
 static void send_task(struct s3_task *task)
 {
     int64_t limit_ms = 0;
+
+    renew_in_time(task->s3);
 
     if (task->has_deadline) {
         limit_ms = task->deadline_ms - clock_boot_ms(task->s3->clock);
@@ -631,6 +649,8 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
     LIST_INIT(&s3->flying);
     s3->own_creds = options->creds == NULL;
     s3->creds = s3->own_creds ? s3_creds_source_create() : options->creds;
+    if (s3->own_creds)
+        s3_creds_source_set_region(s3->creds, s3->region);
     s3->signer = s3_signer_create(s3->region, "s3");
     if (s3->signer == NULL)
         *error_r = mem_strdup("s3_region: it is too long; write it like us-east-1");

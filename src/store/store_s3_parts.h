@@ -71,6 +71,7 @@ struct s3_store {
     struct s3_signer *signer;
     struct s3_creds_source *creds;
     bool own_creds;
+    int64_t renew_ms; /* wall clock: the keys are fetched again from then on; 0: never */
     struct clock *clock;
     struct rng *rng;
     struct s3_place place;

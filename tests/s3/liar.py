@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 """A small S3 server in memory whose buckets are honest, or lie in one named way: for the gate's tests.
 
-    liar.py FOLDER     writes its port to FOLDER/port
+    liar.py FOLDER [SECONDS]     writes its port to FOLDER/port
+
+It also gives out keys, as STS, a container's agent and an instance's metadata do: sessions that end
+after SECONDS (60); FOLDER/sessions counts them, FOLDER/expired the requests refused for their end, and
+while FOLDER/broken exists no keys are given out. A bucket `session` takes nothing else. It is an HTTP
+proxy to itself as well: FOLDER/proxied counts such requests.
 
 A bucket's name says how it lies: names of LIES joined by dots, or `honest`.
 
@@ -14,6 +19,7 @@ import calendar
 import email.utils
 import hashlib
 import http.server
+import json
 import os
 import re
 import socket
@@ -60,6 +66,7 @@ LIES = {
     "sometimes-conflict": "every third conditional PUT is answered 409, and done or not",
     "conditional-delete": "DELETE goes by If-Match",
     "no-range": "a range is ignored",
+    "session": "only sessions given out here, and not ended, are let in",
 }
 
 class World:
@@ -72,6 +79,22 @@ class World:
 
 
 worlds = {}
+sessions = {}  # token: its end
+lifetime = float(sys.argv[2]) if len(sys.argv) > 2 else 60
+lines = threading.Lock()
+
+
+def note(name, text):
+    with lines, open(os.path.join(sys.argv[1], name), "a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def new_session(by):
+    token = "session-%s-%d" % (by, len(sessions))
+    sessions[token] = time.time() + lifetime
+    note("sessions", by)
+    return {"AccessKeyId": "ASIA" + by.upper(), "SecretAccessKey": "secret-of-" + by, "Token": token,
+            "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(sessions[token]))}
 
 
 def stamp(text):
@@ -113,12 +136,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     raise Refused(403, "SignatureDoesNotMatch")
         elif abs(time.time() - stamp(self.headers["x-amz-date"])) > 900 and "ignore-age" not in self.lies:
             raise Refused(403, "RequestTimeTooSkewed")
-        token = os.path.join(sys.argv[1], "token")
-        if os.path.exists(token):
-            with open(token, encoding="ascii") as file:
-                wanted = file.read().strip()
+        if "session" in self.lies:
             given = self.headers.get("x-amz-security-token") or query.get("X-Amz-Security-Token")
-            if given != wanted:
+            if given not in sessions:
+                raise Refused(403, "InvalidAccessKeyId")
+            if time.time() > sessions[given]:
+                note("expired", self.path)
                 raise Refused(400, "ExpiredToken")
 
     # ---- conditions ----
@@ -312,7 +335,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         good = super().parse_request()
         if good:
             url = urllib.parse.urlsplit(self.path)
+            if url.scheme:
+                note("proxied", self.path)
             self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+            if self.give_keys(url.path):
+                return False
             _, self.bucket, self.key = (urllib.parse.unquote(url.path) + "/").split("/", 2)
             self.key = self.key[:-1]
             self.lies = set(self.bucket.split(".")) - {"honest"}
@@ -320,6 +347,50 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send_error(404)
                 return False
         return good
+
+    # ---- keys ----
+
+    def give_keys(self, path):
+        """Answers who asks for keys; True: done."""
+        paths = {"/sts": self.sts, "/container": self.container, "/latest/api/token": self.metadata,
+                 "/latest/meta-data/iam/security-credentials/": self.metadata,
+                 "/latest/meta-data/iam/security-credentials/role": self.metadata}
+        if path not in paths:
+            return False
+        self.lies, body = set(), self.rfile.read(int(self.headers.get("content-length", "0")))
+        if os.path.exists(os.path.join(sys.argv[1], "broken")):
+            self.answer(500, {}, b"broken")
+        else:
+            paths[path](path, dict(urllib.parse.parse_qsl(body.decode())))
+        self.wfile.flush()
+        return True
+
+    def sts(self, _, form):
+        if self.command != "POST" or form.get("Action") != "AssumeRoleWithWebIdentity" or form.get("RoleArn") != "arn:role":
+            return self.answer(400, {}, b"<ErrorResponse><Error><Code>ValidationError</Code></Error></ErrorResponse>")
+        if form["WebIdentityToken"] != "web token/+=":
+            return self.answer(403, {}, b"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>")
+        keys = new_session("sts")
+        keys["SessionToken"] = keys.pop("Token")
+        body = "".join("<%s>%s</%s>" % (name, value, name) for name, value in keys.items())
+        return self.answer(200, {}, (
+            '<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult>'
+            "<Credentials>%s</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>" % body).encode())
+
+    def container(self, *_):
+        if self.headers.get("authorization") != "pod token":
+            return self.answer(401, {}, b"{}")
+        return self.answer(200, {}, json.dumps(new_session("container")).encode())
+
+    def metadata(self, path, _):
+        if path == "/latest/api/token":
+            good = self.command == "PUT" and 0 < int(self.headers.get("x-aws-ec2-metadata-token-ttl-seconds", "0")) <= 21600
+            return self.answer(200 if good else 400, {}, b"metadata-session" if good else b"")
+        if self.headers.get("x-aws-ec2-metadata-token") != "metadata-session":
+            return self.answer(401, {}, b"")
+        if path.endswith("/role"):
+            return self.answer(200, {}, json.dumps({"Code": "Success", **new_session("instance")}).encode())
+        return self.answer(200, {}, b"role")
 
 
 class Server(http.server.ThreadingHTTPServer):
