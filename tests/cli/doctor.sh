@@ -22,7 +22,7 @@ assert list(o["sandbox"]) == "level landlock_abi seccomp user_namespaces cgroup"
 assert o["verdict"] == "fit" and o["put_if_none_match"] and o["put_if_match"] and not o["versioned"], o
 assert o["etag_form"] in ("bare", "quoted", "both"), o
 for check in o["checks"]:
-    assert list(check) == ["name", "result", "text"] and check["result"] in ("pass", "fail", "na"), check
+    assert list(check) == ["name", "result", "text", "relied_on"] and check["result"] in ("pass", "fail", "na"), check
 PY
 expect 1 "$bf" -o 'converter=no-such-program {input} {output}' -o min_free_space=1 doctor
 out_has "no-such-program is not installed; install it or set converter"
