@@ -162,22 +162,25 @@ static void add_rows(struct table *table, const struct gate_check *list, size_t 
 }
 
 static void print_text(const struct settings *settings, const struct gate_report *report,
-                       const struct machine_facts *facts, const struct checks *checks)
+                       const struct checks *checks)
 {
     static const struct table_column columns[] = {{"", false, false, true},
                                                   {"CHECK", false, false, false},
                                                   {"SEEN", false, true, false},
                                                   {"SO THAT", false, true, false}};
     struct table *table = table_create(columns, ARRAY_LEN(columns));
+    enum sandbox_level level = SANDBOX_AUTO;
+    char *described;
 
+    if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &level))
+        level = SANDBOX_AUTO;
     add_rows(table, report->checks, report->check_count);
     add_rows(table, checks->list, checks->count);
     table_print(table);
     table_destroy(table);
-    cli_printf("\nsandbox  %s (Landlock %s%d, seccomp %s, user namespaces %s, cgroup %s)\n",
-               sandbox_level_name(sandbox_best()), facts->landlock_abi > 0 ? "version " : "",
-               facts->landlock_abi, facts->seccomp ? "yes" : "no",
-               facts->user_namespaces ? "yes" : "no", facts->cgroup ? "yes" : "no");
+    described = sandbox_describe(level);
+    cli_printf("\nsandbox  %s\n", described);
+    free(described);
     cli_printf("store    %s: %s\n", settings_text(settings, SETTING_STORE),
                verdict_name(report->verdict));
 }
@@ -228,7 +231,7 @@ static enum exitcode run(struct cli *cli)
     if (cli_json(cli))
         print_json(settings, &report, &facts, &checks);
     else
-        print_text(settings, &report, &facts, &checks);
+        print_text(settings, &report, &checks);
     code = verdict_exitcode(cli, &report, &checks);
     for (size_t i = 0; i < checks.count; i++)
         free(checks.list[i].text);

@@ -16,6 +16,7 @@
 #include "base/digest.h"
 #include "base/exitcode.h"
 #include "base/quote.h"
+#include "convert/cgroup.h"
 
 struct instance {
     struct pidfh *pidfile;
@@ -173,6 +174,10 @@ int instance_enter(const struct settings *settings, struct instance **instance_r
         status = enter_folder(settings_text(settings, SETTING_WORK_DIR), 0700, &person, error_r);
     if (status == 0)
         status = lock_pid_file(settings, &person, instance, error_r);
+    /* While we may still give it away; which it is, is said with the sandbox. */
+    if (status == 0)
+        (void)cgroup_take(person.change ? person.uid : geteuid(),
+                          person.change ? person.gid : getegid());
     if (status == 0)
         status = become(&person, error_r);
     if (status == 0 && pidfile_write(instance->pidfile) != 0) {

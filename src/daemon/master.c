@@ -269,18 +269,22 @@ static void start_janitor(struct master *master)
 }
 
 /* The level in force: as set, or the best that this machine allows. */
-static const char *sandbox_name(const struct settings *settings)
+/* l2 and what it stands on, in words. The caller frees. */
+static char *sandbox_text(const struct settings *settings, const char **name_r)
 {
     enum sandbox_level level = SANDBOX_AUTO;
 
-    if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &level) ||
-        level == SANDBOX_AUTO)
-        level = sandbox_best();
-    return sandbox_level_name(level);
+    if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &level))
+        level = SANDBOX_AUTO;
+    *name_r = sandbox_level_name(level == SANDBOX_AUTO ? sandbox_best() : level);
+    return sandbox_describe(level);
 }
 
 static void on_opened(struct master *master)
 {
+    const char *sandbox;
+    char *described;
+
     master->opened = true;
     if (master->stage != STAGE_OPENING)
         return; /* told to end meanwhile */
@@ -288,9 +292,12 @@ static void on_opened(struct master *master)
     start_janitor(master);
     master->slots.spawning = true;
     master_notify_ready(master);
+    described = sandbox_text(master->settings, &sandbox);
     log_event(LOG_INFO, "ready", LOG_I("pid", getpid()), LOG_I("slots", master->slots.wanted),
               LOG_S("store", settings_text(master->settings, SETTING_STORE)),
-              LOG_S("sandbox", sandbox_name(master->settings)), LOG_S("version", PACKAGE_VERSION));
+              LOG_S("sandbox", sandbox), LOG_S("version", PACKAGE_VERSION),
+              LOG_S("msg", described));
+    free(described);
 }
 
 static void on_ended(struct master *master, struct post *post)
