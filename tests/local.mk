@@ -13,6 +13,7 @@ include tests/index/local.mk
 include tests/ingest/local.mk
 include tests/sim/local.mk
 include tests/daemon/local.mk
+include tests/escape/local.mk
 include tests/convert/local.mk
 include tests/cli/local.mk
 include tests/converter/local.mk
