@@ -88,7 +88,7 @@ static struct record_todo next_marker(struct queue *queue, const struct claim *c
     todo.attempt = max_of(todo.attempt, charge->number) + 1;
     todo.not_before = now + back_off(queue, todo.retries);
     todo.generation = sight_generation(sight) + 1; /* a burial under way is of the past */
-    if (todo.queued_at == 0) /* a fresh one was queued when it was written */
+    if (todo.queued_at == 0)                       /* a fresh one was queued when it was written */
         todo.queued_at = sight->ops[kept].modified_ms_r;
     memcpy(todo.claim, claim->id, sizeof(todo.claim));
     memcpy(todo.charged, charge->id, sizeof(todo.charged));

@@ -204,14 +204,15 @@ static enum queue_result charge_lost(struct queue *queue, struct claim *claim, e
     enum queue_result result = charge_plan(queue, claim, &charge, error_r);
 
     if (result == QUEUE_OK && charge.way == CHARGE_GONE) {
-        bool removed = !sight_has(charge.sight, SCAN_RAW);
+        /* A late copy of a lock may come back to a job that a user has cleared since. */
+        bool gone = !sight_has(charge.sight, SCAN_RAW) || history_ends_buried(&charge.history);
 
-        if (!removed)
+        if (!gone)
             result =
                 make_marker(queue, claim, charge.count, "stale_processing", NULL, NULL, error_r);
-        *way_r = removed ? HEAL_NOTHING : HEAL_REQUEUED;
+        *way_r = gone ? HEAL_NOTHING : HEAL_REQUEUED;
         charge_release(&charge);
-        return result == QUEUE_OK && !removed ? QUEUE_AGAIN : result; /* then charge it */
+        return result == QUEUE_OK && !gone ? QUEUE_AGAIN : result; /* then charge it */
     }
     if (result == QUEUE_OK && (charge.way == CHARGE_RAISE || charge.way == CHARGE_BURY))
         result = record_lost(queue, claim, &charge, cancelled, error_r);
