@@ -6,6 +6,7 @@ dist_man_MANS += \
 	man/blobforge-config.1 \
 	man/blobforge-convert.1 \
 	man/blobforge-copy.1 \
+	man/blobforge-dashboard.1 \
 	man/blobforge-ctl.1 \
 	man/blobforge-doctor.1 \
 	man/blobforge-download.1 \
@@ -25,6 +26,8 @@ dist_man_MANS += \
 	man/blobforge-search-queue.1 \
 	man/blobforge-search.1 \
 	man/blobforge-status.1 \
+	man/blobforge-watch.1 \
+	man/blobforge-workers.1 \
 	man/blobforge-converter.7 \
 	man/blobforge-queue.7 \
 	man/blobforged.8

@@ -8,6 +8,7 @@ extern const struct cli_command cmd_cancel;
 extern const struct cli_command cmd_clear_dead;
 extern const struct cli_command cmd_config;
 extern const struct cli_command cmd_convert;
+extern const struct cli_command cmd_dashboard;
 extern const struct cli_command cmd_copy;
 extern const struct cli_command cmd_ctl;
 extern const struct cli_command cmd_doctor;
@@ -28,5 +29,7 @@ extern const struct cli_command cmd_retry_all;
 extern const struct cli_command cmd_search;
 extern const struct cli_command cmd_search_queue;
 extern const struct cli_command cmd_status;
+extern const struct cli_command cmd_watch;
+extern const struct cli_command cmd_workers;
 
 #endif

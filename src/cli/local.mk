@@ -1,19 +1,22 @@
 # Sources of src/cli: the program blobforge, one file per command.
 bin_PROGRAMS += blobforge
 blobforge_SOURCES = src/cli/main.c
-blobforge_LDADD = libblobforge-cli.a $(BF_LIBS)
+blobforge_LDADD = libblobforge-cli.a $(BF_LIBS) $(NCURSES_LIBS)
 
 # All of it but main(), for tests too.
 noinst_LIBRARIES += libblobforge-cli.a
 libblobforge_cli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/ask.c \
+	src/cli/board.c src/cli/board.h \
+	src/cli/cards.c src/cli/cards.h \
 	src/cli/cli.h src/cli/cli_private.h \
 	src/cli/catalog.c src/cli/catalog.h \
 	src/cli/cmd.h \
 	src/cli/cmd_cancel.c \
 	src/cli/cmd_clear_dead.c \
 	src/cli/cmd_convert.c \
+	src/cli/cmd_dashboard.c \
 	src/cli/cmd_copy.c \
 	src/cli/cmd_ctl.c \
 	src/cli/cmd_doctor.c \
@@ -34,8 +37,11 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_search_queue.c \
 	src/cli/cmd_retry.c \
 	src/cli/cmd_status.c \
+	src/cli/cmd_watch.c \
+	src/cli/cmd_workers.c \
 	src/cli/commands.c src/cli/commands.h \
 	src/cli/connect.c \
+	src/cli/control.c src/cli/control.h \
 	src/cli/fetch.c src/cli/fetch.h \
 	src/cli/copy.c src/cli/copy.h \
 	src/cli/gang.c src/cli/gang.h \
@@ -51,4 +57,6 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/result.c src/cli/result.h \
 	src/cli/say.c \
 	src/cli/select.c src/cli/select.h \
-	src/cli/table.c src/cli/table.h
+	src/cli/table.c src/cli/table.h \
+	src/cli/watch.h src/cli/watch_draw.c src/cli/watch_hands.c src/cli/watch_keys.c \
+	src/cli/watch_screen.c src/cli/watch_screen.h

@@ -18,6 +18,7 @@ struct table {
     size_t column_count;
     char **cells; /* row by row */
     size_t row_count;
+    bool drops;
 };
 
 bool color_wanted(void)
@@ -114,13 +115,50 @@ static void measure(const struct table *table, size_t *widths)
     }
 }
 
+void table_drop_columns(struct table *table)
+{
+    table->drops = true;
+}
+
+/* Width 0 marks a column that is left out. */
+static void drop_empty(const struct table *table, size_t *widths)
+{
+    for (size_t c = 0; c < table->column_count; c++) {
+        bool any = false;
+
+        for (size_t r = 0; r < table->row_count && !any; r++) {
+            const char *cell = table->cells[r * table->column_count + c];
+            any = *cell != '\0' && strcmp(cell, "-") != 0;
+        }
+        if (!any)
+            widths[c] = 0;
+    }
+}
+
+/* From the right, the first column stays. */
+static void drop_last(const struct table *table, size_t *widths, size_t columns)
+{
+    for (size_t last = table->column_count; last > 1;) {
+        size_t total = 0;
+
+        for (size_t c = 0; c < table->column_count; c++) {
+            size_t least =
+                table->columns[c].shrinks && widths[c] > SHRINK_TO ? SHRINK_TO : widths[c];
+            total += widths[c] > 0 ? least + (total > 0 ? GAP : 0) : 0;
+        }
+        if (total <= columns)
+            return;
+        widths[--last] = 0;
+    }
+}
+
 static void shrink(const struct table *table, size_t *widths, size_t columns)
 {
     for (;;) {
         size_t total = 0, widest = table->column_count;
 
         for (size_t c = 0; c < table->column_count; c++) {
-            total += widths[c] + (c > 0 ? GAP : 0);
+            total += widths[c] > 0 ? widths[c] + (total > 0 ? GAP : 0) : 0;
             if (table->columns[c].shrinks && widths[c] > SHRINK_TO &&
                 (widest == table->column_count || widths[c] > widths[widest]))
                 widest = c;
@@ -135,9 +173,11 @@ static const char *state_color(const char *state)
 {
     static const struct {
         const char *state, *color;
-    } colors[] = {{"done", "\033[32m"},        {"dead", "\033[31m"}, {"failed", "\033[33m"},
-                  {"processing", "\033[36m"},  {"fit", "\033[32m"},  {"unfit", "\033[31m"},
-                  {"unreachable", "\033[31m"}, {"pass", "\033[32m"}, {"fail", "\033[31m"}};
+    } colors[] = {{"done", "\033[32m"},        {"dead", "\033[31m"},    {"failed", "\033[33m"},
+                  {"processing", "\033[36m"},  {"fit", "\033[32m"},     {"unfit", "\033[31m"},
+                  {"unreachable", "\033[31m"}, {"pass", "\033[32m"},    {"fail", "\033[31m"},
+                  {"silent", "\033[31m"},      {"damaged", "\033[31m"}, {"active", "\033[32m"},
+                  {"stale", "\033[31m"}};
 
     for (size_t i = 0; i < ARRAY_LEN(colors); i++) {
         if (strcmp(state, colors[i].state) == 0)
@@ -173,13 +213,19 @@ static void print_row(const struct table *table, const size_t *widths, char *con
                       bool color)
 {
     struct buf line = BUF_INIT;
+    size_t last_column = 0;
 
+    for (size_t c = 0; c < table->column_count; c++)
+        if (widths[c] > 0)
+            last_column = c;
     for (size_t c = 0; c < table->column_count; c++) {
         const struct table_column *column = &table->columns[c];
         const char *text = cells != NULL ? cells[c] : column->head;
-        bool last = c + 1 == table->column_count;
+        bool last = c == last_column;
 
-        if (c > 0)
+        if (widths[c] == 0 && table->drops)
+            continue;
+        if (line.len > 0)
             buf_puts(&line, "  ");
         append_cell(&line, text, widths[c], column->right,
                     color && cells != NULL && column->state ? state_color(text) : NULL, last);
@@ -197,6 +243,10 @@ void table_print(const struct table *table)
     bool color = color_wanted();
 
     measure(table, widths);
+    if (cli_terminal_out() && table->drops) {
+        drop_empty(table, widths);
+        drop_last(table, widths, (size_t)cli_columns());
+    }
     if (cli_terminal_out())
         shrink(table, widths, (size_t)cli_columns());
     print_row(table, widths, NULL, false);

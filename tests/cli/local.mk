@@ -1,9 +1,22 @@
 # Tests of cli.
-CLI_TESTS = tests/cli/usage.sh tests/cli/config.sh tests/cli/catalog.sh tests/cli/catalog_either.sh tests/cli/settings.sh tests/cli/jobs.sh tests/cli/results.sh \
-	tests/cli/convert.sh tests/cli/doctor.sh tests/cli/interrupt.sh tests/cli/bulk.sh tests/cli/on_s3.sh \
-	tests/cli/hydrate.sh tests/cli/copy.sh
+CLI_TESTS = \
+	tests/cli/bulk.sh \
+	tests/cli/catalog.sh \
+	tests/cli/catalog_either.sh \
+	tests/cli/config.sh \
+	tests/cli/convert.sh \
+	tests/cli/copy.sh \
+	tests/cli/doctor.sh \
+	tests/cli/hydrate.sh \
+	tests/cli/interrupt.sh \
+	tests/cli/jobs.sh \
+	tests/cli/on_s3.sh \
+	tests/cli/results.sh \
+	tests/cli/screens.sh \
+	tests/cli/settings.sh \
+	tests/cli/usage.sh
 check_PROGRAMS += tests/cli/args_test
 TESTS += tests/cli/args_test $(CLI_TESTS)
 EXTRA_DIST += tests/cli/lib.sh $(CLI_TESTS)
 tests_cli_args_test_SOURCES = tests/cli/args_test.c
-tests_cli_args_test_LDADD = libblobforge-cli.a $(BF_LIBS) $(CHECK_LIBS)
+tests_cli_args_test_LDADD = libblobforge-cli.a $(BF_LIBS) $(NCURSES_LIBS) $(CHECK_LIBS)
