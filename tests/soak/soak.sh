@@ -66,7 +66,6 @@ one_signal() {
     4) if [[ $extra -lt 3 ]]; then send TTIN "$master"; extra=$((extra + 1)); fi ;;
     5) if [[ $extra -gt -3 ]]; then send TTOU "$master"; extra=$((extra - 1)); fi ;;
     6) # claims pause and go on
-        [[ $resumes = yes ]] || return 0
         send WINCH "$master"
         wait_until 10 "a pause" paused_times $((pauses + 1))
         pauses=$((pauses + 1))
@@ -91,10 +90,9 @@ one_signal() {
     esac
 }
 pauses=0
-resumes=no
-if "$forge" ctl --help >/dev/null 2>&1; then resumes=yes; fi
-paused_times() { [[ $(times daemon " pause .*signal") -ge $1 ]]; }
-resumed_times() { [[ $(times daemon " resume ") -ge $1 ]]; }
+
+paused_times() { [[ $(times daemon " pause by=WINCH") -ge $1 ]]; }
+resumed_times() { [[ $(times daemon " resume by=") -ge $1 ]]; }
 
 early_kb='' early_at=0
 limit=$((SECONDS + (120 + jobs / 5) * slow))
