@@ -54,6 +54,7 @@ struct cli_command {
     const struct cli_option *options; /* ends with a NULL name; may be NULL */
     enum cli_interrupt interrupt;
     const char *resume; /* said on Ctrl-C: what is so, and how to go on */
+    bool hidden;        /* not for people: neither in --help nor completed */
     enum exitcode (*run)(struct cli *cli);
 };
 

@@ -6,6 +6,7 @@
 
 extern const struct cli_command cmd_cancel;
 extern const struct cli_command cmd_clear_dead;
+extern const struct cli_command cmd_complete;
 extern const struct cli_command cmd_config;
 extern const struct cli_command cmd_convert;
 extern const struct cli_command cmd_dashboard;

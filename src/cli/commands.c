@@ -37,6 +37,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_doctor,
     &cmd_janitor,
     &cmd_ctl,
+    &cmd_complete,
     NULL,
 };
 /* clang-format on */
@@ -69,7 +70,7 @@ const struct cli_command *cli_command_nearest(const char *name)
 
     for (const struct cli_command *const *c = cli_commands; *c != NULL; c++) {
         int distance = human_distance(name, (*c)->name);
-        if (distance < best) {
+        if (distance < best && !(*c)->hidden) {
             best = distance;
             near = *c;
         }

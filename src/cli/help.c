@@ -63,7 +63,8 @@ void help_program(void)
                "Turns libraries of PDFs into Markdown, coordinated by nothing but a bucket.\n"
                "\nCommands:\n");
     for (const struct cli_command *const *c = cli_commands; *c != NULL; c++)
-        print_row((*c)->name, (*c)->summary);
+        if (!(*c)->hidden)
+            print_row((*c)->name, (*c)->summary);
     print_options("Options, before or after the command", cli_global_options);
     cli_printf("\n`blobforge COMMAND --help` says more; manuals: blobforge(1), "
                "blobforge-COMMAND(1).\n");

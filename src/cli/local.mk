@@ -29,6 +29,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_lookup.c \
 	src/cli/cmd_manifest.c \
 	src/cli/cmd_repair_metadata.c \
+	src/cli/cmd_complete.c \
 	src/cli/cmd_config.c \
 	src/cli/cmd_preview.c \
 	src/cli/cmd_remove.c \
@@ -40,6 +41,7 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/cmd_watch.c \
 	src/cli/cmd_workers.c \
 	src/cli/commands.c src/cli/commands.h \
+	src/cli/completion.c src/cli/completion.h \
 	src/cli/connect.c \
 	src/cli/control.c src/cli/control.h \
 	src/cli/fetch.c src/cli/fetch.h \
@@ -60,3 +62,21 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/table.c src/cli/table.h \
 	src/cli/watch.h src/cli/watch_draw.c src/cli/watch_hands.c src/cli/watch_keys.c \
 	src/cli/watch_screen.c src/cli/watch_screen.h
+
+# Completions, printed by a program that includes the table of commands.
+noinst_PROGRAMS += src/cli/table
+src_cli_table_SOURCES = src/cli/completion_main.c
+src_cli_table_LDADD = libblobforge-cli.a $(BF_LIBS) $(NCURSES_LIBS)
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+nodist_bashcompletion_DATA = src/cli/blobforge
+nodist_zshcompletion_DATA = src/cli/_blobforge
+nodist_fishcompletion_DATA = src/cli/blobforge.fish
+CLEANFILES += src/cli/blobforge src/cli/_blobforge src/cli/blobforge.fish
+src/cli/blobforge: src/cli/table$(EXEEXT)
+	$(AM_V_GEN)./src/cli/table$(EXEEXT) bash >$@.tmp && mv $@.tmp $@
+src/cli/_blobforge: src/cli/table$(EXEEXT)
+	$(AM_V_GEN)./src/cli/table$(EXEEXT) zsh >$@.tmp && mv $@.tmp $@
+src/cli/blobforge.fish: src/cli/table$(EXEEXT)
+	$(AM_V_GEN)./src/cli/table$(EXEEXT) fish >$@.tmp && mv $@.tmp $@

@@ -3,6 +3,7 @@ CLI_TESTS = \
 	tests/cli/bulk.sh \
 	tests/cli/catalog.sh \
 	tests/cli/catalog_either.sh \
+	tests/cli/completion.sh \
 	tests/cli/config.sh \
 	tests/cli/convert.sh \
 	tests/cli/copy.sh \
@@ -17,6 +18,6 @@ CLI_TESTS = \
 	tests/cli/usage.sh
 check_PROGRAMS += tests/cli/args_test
 TESTS += tests/cli/args_test $(CLI_TESTS)
-EXTRA_DIST += tests/cli/lib.sh $(CLI_TESTS)
+EXTRA_DIST += tests/cli/lib.sh tests/cli/zsh_complete.py tests/cli/synopses.py $(CLI_TESTS)
 tests_cli_args_test_SOURCES = tests/cli/args_test.c
 tests_cli_args_test_LDADD = libblobforge-cli.a $(BF_LIBS) $(NCURSES_LIBS) $(CHECK_LIBS)
