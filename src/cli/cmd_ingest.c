@@ -1,7 +1,11 @@
 /* blobforge ingest: PDFs from disk become jobs. Options, progress line and report; the work is
  * ingest/ingest.h. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -18,7 +22,8 @@
 
 struct show {
     struct cli *cli;
-    bool bar;   /* draw a progress line */
+    bool bar; /* draw a progress line */
+    bool follows, flush;
     bool drawn; /* one stands on the terminal */
     int64_t began_ms, drawn_ms;
 };
@@ -113,6 +118,8 @@ static void on_file(void *arg, const struct ingest_outcome *outcome)
 
     if (!json && !error && cli_verbose(show->cli) == 0)
         return;
+    if (show->follows) /* who reads along wants it now */
+        show->flush = true;
     bar_clear(show);
     name = quote_name(outcome->path);
     if (error)
@@ -122,6 +129,8 @@ static void on_file(void *arg, const struct ingest_outcome *outcome)
     else if (cli_verbose(show->cli) > 0)
         print_file(outcome, name);
     free(name);
+    if (show->flush)
+        (void)!cli_flush();
 }
 
 static void on_warning(void *arg, const char *text)
@@ -217,6 +226,52 @@ static enum exitcode status_of(const struct ingest_summary *summary)
     return summary->errors > 0 ? EXITCODE_PARTIAL : EXITCODE_OK;
 }
 
+static enum exitcode check_sources(struct cli *cli, const struct ingest_options *options)
+{
+    size_t paths, follow;
+
+    cli_operands(cli, &paths);
+    cli_values(cli, "follow", &follow);
+    if (paths == 0 && follow == 0 && cli_value(cli, "from-file") == NULL)
+        return cli_usage(cli, "operand missing: PATH ..., --from-file FILE or --follow DIR");
+    if (follow > 0 && options->follow_symlinks)
+        return cli_usage(cli, "--follow: does not follow symbolic links; leave --follow-symlinks "
+                              "out");
+    if (cli_flag(cli, "null") && cli_value(cli, "from-file") == NULL)
+        return cli_usage(cli, "--null: says how the names of --from-file end; give that too");
+    return EXITCODE_OK;
+}
+
+/* --from-file: "-" is standard input. */
+static enum exitcode open_list(struct cli *cli, struct ingest_options *options)
+{
+    char *quoted;
+
+    options->names_path = cli_value(cli, "from-file");
+    options->names_nul = cli_flag(cli, "null");
+    options->names_fd = STDIN_FILENO;
+    if (options->names_path == NULL || strcmp(options->names_path, "-") == 0)
+        return EXITCODE_OK;
+    options->names_fd = open(options->names_path, O_RDONLY | O_CLOEXEC);
+    if (options->names_fd >= 0)
+        return EXITCODE_OK;
+    quoted = quote_name(options->names_path);
+    cli_error("%s: %s; name a file that lists paths, or - for standard input", quoted,
+              strerror(errno));
+    free(quoted);
+    return EXITCODE_NOINPUT;
+}
+
+static const char **copy_values(const struct cli *cli, const char *name, size_t *count_r)
+{
+    const char *const *values = cli_values(cli, name, count_r);
+    const char **copy = mem_alloc((*count_r + 1) * sizeof(*copy));
+
+    for (size_t i = 0; i < *count_r; i++)
+        copy[i] = values[i];
+    return copy;
+}
+
 static enum exitcode run_ingest(struct cli *cli)
 {
     struct show show = {.cli = cli, .began_ms = clock_boot_ms(clock_system())};
@@ -234,23 +289,37 @@ static enum exitcode run_ingest(struct cli *cli)
     struct ingest_summary summary;
     enum queue_result result;
     enum exitcode status, failed;
+    const char **follow;
     struct queue *queue;
     char *error;
 
+    status = check_sources(cli, &options);
+    if (status != EXITCODE_OK)
+        return status;
     if (!cli_tier(cli, "tier", &options.tier))
         return EXITCODE_USAGE;
+    options.paths = cli_operands(cli, &options.path_count);
     /* A dry run is often the first command of all: it makes the directory store, and no more. */
     status = cli_open(cli, options.dry_run ? CLI_CREATE : CLI_CREATE | CLI_WRITE, &queue);
     if (status != EXITCODE_OK)
         return status;
-    options.paths = cli_operands(cli, &options.path_count);
+    status = open_list(cli, &options);
+    if (status != EXITCODE_OK)
+        return status;
+    /* cli_values() lends its array until the next call. */
+    follow = copy_values(cli, "follow", &options.follow_count);
+    options.follow = (char *const *)follow;
     options.tags = cli_values(cli, "tag", &options.tag_count);
+    show.follows = options.follow_count > 0;
     show.bar = cli_terminal_err() && !cli_quiet(cli);
-    options.count_ahead = show.bar;
+    options.count_ahead = show.bar && options.names_path == NULL && !show.follows;
     crew_raise_open_files();
 
     result = ingest_run(queue, &options, &summary, &error);
     bar_clear(&show);
+    free(follow);
+    if (options.names_path != NULL && options.names_fd != STDIN_FILENO)
+        close(options.names_fd);
     if (cli_json(cli))
         print_summary_json(&summary);
     else if (!cli_quiet(cli) && (result == QUEUE_OK || summary.found > 0))
@@ -265,6 +334,9 @@ static enum exitcode run_ingest(struct cli *cli)
 
 static const struct cli_option options_ingest[] = {
     {'t', "tier", "TIER", "priority: critical, high, normal (default), low, background"},
+    {0, "from-file", "FILE", "take more PATHs from FILE (- for standard input)"},
+    {'0', "null", NULL, "those end with NUL, not with newlines"},
+    {0, "follow", "DIR", "then watch DIR: files are taken as they are completed; repeatable"},
     {0, "tag", "TAG", "add a tag to every file's; may be repeated"},
     {'n', "dry-run", NULL, "say what would be queued; change nothing"},
     {'L', "follow-symlinks", NULL, "follow symbolic links inside folders"},
@@ -273,8 +345,8 @@ static const struct cli_option options_ingest[] = {
 
 const struct cli_command cmd_ingest = {
     .name = "ingest",
-    .operands = "PATH ...",
-    .operands_min = 1,
+    .operands = "[PATH ...]",
+    .operands_min = 0,
     .operands_max = CLI_ANY_NUMBER,
     .summary = "queue PDF files and folders of them for conversion",
     .help = "Folders are searched for names ending in .pdf, in any case; a file that is\n"

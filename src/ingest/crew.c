@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "ingest/follow.h"
+#include "ingest/names.h"
 #include "ingest/walk.h"
 
 struct file_list {
@@ -113,21 +115,59 @@ static bool hand_on(struct crew *crew, struct file *file)
     return true;
 }
 
+static const char *next_name(void *arg)
+{
+    return names_next(arg);
+}
+
+/* A list that could not be read to its end is an error like any file. */
+static void hand_on_list_error(struct crew *crew, int error_number)
+{
+    struct file *file = file_create(crew->options->names_path, "", "", -1);
+
+    file_refuse_errno(file, error_number);
+    (void)!hand_on(crew, file);
+}
+
+static bool hand_on_followed(void *arg, const struct follow_file *found)
+{
+    struct file *file = file_create(found->path, found->relative, found->source, found->fd);
+
+    if (found->fd < 0 && found->error != NULL)
+        file_refuse(file, INGEST_UNREADABLE, "%s", found->error);
+    else if (found->fd < 0)
+        file_refuse_errno(file, found->error_number);
+    return hand_on(arg, file);
+}
+
 static void *walker_main(void *arg)
 {
     struct crew *crew = arg;
-    struct walk_options options = {.follow_symlinks = crew->options->follow_symlinks};
-    struct walk *walk = walk_create(crew->options->paths, crew->options->path_count, &options);
+    const struct ingest_options *wanted = crew->options;
+    struct names names;
+    struct walk_options options = {.follow_symlinks = wanted->follow_symlinks,
+                                   .more = wanted->names_path != NULL ? next_name : NULL,
+                                   .more_arg = &names};
+    struct walk *walk = walk_create(wanted->paths, wanted->path_count, &options);
     struct walk_entry entry;
     enum walk_result result;
+    size_t followed = 0;
+
+    names_init(&names, wanted->names_fd, wanted->names_nul, &crew->stop);
 
     while (!atomic_load(&crew->stop) && (result = walk_next(walk, &entry)) != WALK_END)
         if (!hand_on(crew, make_file(walk, result, &entry)))
             break;
+    if (names.error_number != 0)
+        hand_on_list_error(crew, names.error_number);
+    if (wanted->follow_count > 0 && !atomic_load(&crew->stop))
+        follow_run(wanted->follow, wanted->follow_count, &crew->stop, hand_on_followed, crew,
+                   &followed);
+    names_release(&names);
     pthread_mutex_lock(&crew->lock);
     crew->walked = true;
     crew->links_passed = walk_links_passed(walk);
-    crew->roots_opened = walk_roots_opened(walk);
+    crew->roots_opened = walk_roots_opened(walk) + followed;
     pthread_cond_signal(&crew->ready_grew);
     pthread_mutex_unlock(&crew->lock);
     walk_destroy(walk);

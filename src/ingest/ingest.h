@@ -69,6 +69,12 @@ struct ingest_progress {
 struct ingest_options {
     char *const *paths;
     size_t path_count;
+    /* PATHs after those, from an open file; names_path: what it is called, NULL: there is none. */
+    const char *names_path;
+    int names_fd;
+    bool names_nul;      /* they end with NUL; else the first bytes decide (ingest/names.h) */
+    char *const *follow; /* folders to be watched then, until the flag (ingest/follow.h) */
+    size_t follow_count;
     enum tier tier;
     bool dry_run;
     bool follow_symlinks;

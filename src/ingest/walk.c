@@ -235,10 +235,18 @@ static int push_folder(struct walk *walk, int at, const char *name, bool follow,
     return 0;
 }
 
-/* The next PATH of the command line. true: *result_r is to be returned; false: go on. */
-static bool next_root(struct walk *walk, struct walk_entry *entry_r, enum walk_result *result_r)
+/* The next PATH, of those given or of those that come one by one; NULL: no more. */
+static const char *next_path(struct walk *walk)
 {
-    const char *given = walk->paths[walk->path_next++];
+    if (walk->path_next < walk->path_count)
+        return walk->paths[walk->path_next++];
+    return walk->options.more != NULL ? walk->options.more(walk->options.more_arg) : NULL;
+}
+
+/* Begins with a PATH. true: *result_r is to be returned; false: go on. */
+static bool next_root(struct walk *walk, const char *given, struct walk_entry *entry_r,
+                      enum walk_result *result_r)
+{
     size_t len = strlen(given);
     const char *slash, *error;
     struct stat st;
@@ -334,11 +342,13 @@ enum walk_result walk_next(struct walk *walk, struct walk_entry *entry_r)
         struct dirent *ent;
 
         if (walk->depth == 0) {
-            if (walk->path_next == walk->path_count) {
+            const char *given = next_path(walk);
+
+            if (given == NULL) {
                 fill_entry(walk, entry_r);
                 return WALK_END;
             }
-            if (next_root(walk, entry_r, &result))
+            if (next_root(walk, given, entry_r, &result))
                 return result;
             continue;
         }

@@ -45,6 +45,10 @@ struct walk_entry {
 
 struct walk_options {
     bool follow_symlinks;
+    /* PATHs after those given, one by one; borrowed until the next call. NULL: no more. May be NULL
+     * itself. */
+    const char *(*more)(void *arg);
+    void *more_arg;
     bool sizes; /* fill size_hint (one fstatat a file): for counting ahead */
 };
 

@@ -2,8 +2,8 @@
 check_PROGRAMS += tests/ingest/test_ingest tests/ingest/test_lfs
 TESTS += tests/ingest/test_ingest tests/ingest/test_lfs
 THREAD_TESTS += tests/ingest/test_ingest tests/ingest/test_lfs
-TESTS += tests/ingest/command.sh
-EXTRA_DIST += tests/ingest/command.sh
+TESTS += tests/ingest/command.sh tests/ingest/follow.sh
+EXTRA_DIST += tests/ingest/command.sh tests/ingest/follow.sh
 ingest_support = tests/ingest/support.c tests/ingest/support.h
 tests_ingest_test_ingest_SOURCES = tests/ingest/main.c $(ingest_support) \
 	tests/ingest/walk_test.c tests/ingest/parts_test.c \
