@@ -5,6 +5,10 @@ set -euo pipefail
 top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 top_builddir=${top_builddir:-$PWD}
 command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
+if [[ ${BLOBFORGE_TEST_SLOW:-1} -gt 1 ]]; then
+    echo "skipped: forty probes, in the plain build only"
+    exit 77
+fi
 dir=$(mktemp -d)
 pids=()
 # shellcheck disable=SC2317 # reached by the trap

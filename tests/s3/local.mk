@@ -1,3 +1,6 @@
+# The contract suite of every store, asked of the S3 store too.
+store_contract = tests/store/contract.c tests/store/contract.h tests/store/contract_parts.h \
+	tests/store/contract_lists.c tests/store/contract_objects.c tests/store/contract_shared.c
 # Tests of the S3 layer. Those that need the real server are scripts that start it by with-rgw.
 check_PROGRAMS += tests/s3/test_s3 tests/s3/test_decisions tests/s3/test_faults tests/s3/test_sessions tests/s3/test_server \
 	tests/s3/test_tls tests/s3/test_contract
@@ -15,7 +18,7 @@ tests_s3_test_server_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 tests_s3_test_tls_SOURCES = tests/s3/test_tls.c
 tests_s3_test_tls_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 tests_s3_test_contract_SOURCES = tests/s3/test_contract.c tests/s3/bucket.h \
-	tests/store/contract.c tests/store/contract.h
+	$(store_contract)
 tests_s3_test_contract_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 
 # Each of these has a server of its own.
