@@ -5,7 +5,8 @@ ADAPTERS = docling marker mineru olmocr pandoc pymupdf4llm
 dist_examples_SCRIPTS = contrib/converters/pdftotext.sh contrib/converters/resident.py \
 	$(ADAPTERS:%=contrib/converters/%.sh)
 # Settings of each adapter, and what they share.
-dist_examples_DATA = contrib/converters/adapter.sh contrib/converters/pandoc.lua $(ADAPTERS:%=contrib/converters/%.conf)
+dist_examples_DATA = contrib/converters/profile-python.conf contrib/converters/profile-gpu.conf \
+	contrib/converters/profile-network.conf contrib/converters/adapter.sh contrib/converters/pandoc.lua $(ADAPTERS:%=contrib/converters/%.conf)
 
 # For systemd and logrotate. With a prefix of its own the system's folders are the builder's to name:
 # make install systemdsystemunitdir=... sysusersdir=... tmpfilesdir=... logrotatedir=...

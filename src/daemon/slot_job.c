@@ -181,11 +181,21 @@ void slot_job_worker_gone(struct slots *slots, struct slot *slot)
 
 /* ---- to the worker ---- */
 
+static int64_t job_hard_ms(const struct slot_job *job)
+{
+    int64_t limit = job->limits.time_limit_ms;
+    int64_t grace = limit < SLOT_GRACE_MIN_MS   ? SLOT_GRACE_MIN_MS
+                    : limit > SLOT_GRACE_MAX_MS ? SLOT_GRACE_MAX_MS
+                                                : limit;
+
+    return limit + grace;
+}
+
 /* The worker enforces the time limit itself and says something every second; we only make sure. */
 static void job_move_deadline(struct slot_job *job, int64_t now, bool new_phase)
 {
     if (new_phase)
-        job->hard_boot_ms = now + job->limits.time_limit_ms + SLOT_GRACE_MS;
+        job->hard_boot_ms = now + job_hard_ms(job);
     job->deadline_boot_ms = job->hard_boot_ms;
     if (strcmp(job->progress.phase, "convert") == 0 && now + SLOT_SILENCE_MS < job->hard_boot_ms)
         job->deadline_boot_ms = now + SLOT_SILENCE_MS;
@@ -455,8 +465,7 @@ void slots_on_publish(struct slots *slots, struct post *post)
     if (!is_current(slot, post) || slot->state != SLOT_PACKED)
         return; /* its worker died meanwhile: ENDED is on its way */
     slot->state = SLOT_PUBLISHING;
-    slot->job->deadline_boot_ms =
-        clock_boot_ms(slots->clock) + slot->job->limits.time_limit_ms + SLOT_GRACE_MS;
+    slot->job->deadline_boot_ms = clock_boot_ms(slots->clock) + job_hard_ms(slot->job);
     if (ipc_publish_write(slot->sock, post->seq, &post->grant) != IPC_OK)
         slot_kill(slots, slot, SLOT_KILLED_GARBAGE);
 }

@@ -5,7 +5,9 @@
 #include "daemon/slot.h"
 
 #define SLOT_STARTUP_MS 30000 /* exec, folder swept, HELLO: even on a machine that swaps */
-#define SLOT_GRACE_MS 60000   /* beyond a job's own limit, which the worker enforces itself */
+/* Beyond a job's own limit, which the worker enforces itself: as long again, within these. */
+#define SLOT_GRACE_MIN_MS 10000
+#define SLOT_GRACE_MAX_MS 60000
 /* A worker that converts says something every second; one that was stopped or is stuck does not. */
 #define SLOT_SILENCE_MS 120000
 #define SLOT_LEAVE_MS 10000 /* to empty its folder and go */
