@@ -1,14 +1,21 @@
 /* blobforge logs HASH: the attempts of a job that did not succeed, or one of its log objects. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/digest.h"
 #include "base/human.h"
 #include "base/json.h"
 #include "base/quote.h"
 #include "cli/cmd.h"
+#include "cli/jobs.h"
+#include "convert/run.h"
+#include "queue/identity.h"
 
 #define LOG_BYTES_MAX (16u << 20)
 
@@ -147,6 +154,170 @@ static enum exitcode show_object(struct cli *cli, struct queue *queue, const cha
     return code;
 }
 
+/* ---- following a running job ---- */
+
+#define FOLLOW_NEAR_MS 500
+#define FOLLOW_FAR_MS 3000 /* each look costs requests */
+
+struct follow {
+    struct cli *cli;
+    struct queue *queue;
+    const char *hash;
+    char *said;      /* the last line, not to be said twice */
+    char *live_path; /* NULL: not this host's job */
+    int64_t live_at; /* bytes of it that were shown */
+    bool reached;    /* it was open once */
+};
+
+static void follow_say(struct follow *follow, const char *state, const char *text)
+{
+    char when[HUMAN_SIZE], *line = mem_printf("%s %s", state, text);
+    struct json_object *object;
+
+    if (follow->said != NULL && strcmp(follow->said, line) == 0) {
+        free(line);
+        return;
+    }
+    free(follow->said);
+    follow->said = line;
+    if (cli_json(follow->cli)) {
+        object = json_object_new_object();
+        json_set_text(object, "type", "progress");
+        json_set_text(object, "text", line);
+        cli_print_json(object);
+    } else {
+        cli_printf("%s  %s\n", human_show_time(clock_wall_ms(clock_system()), when), line);
+    }
+    (void)!fflush(stdout);
+}
+
+/* What its converter has said since, when it runs on this host and we may read it. */
+static void follow_output(struct follow *follow)
+{
+    char chunk[16384];
+    ssize_t n;
+    int fd = follow->live_path != NULL
+                 ? open(follow->live_path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+                 : -1;
+
+    if (fd < 0)
+        return;
+    follow->reached = true;
+    while ((n = pread(fd, chunk, sizeof(chunk) - 1, follow->live_at)) > 0) {
+        follow->live_at += n;
+        for (ssize_t i = 0; i < n; i++)
+            if (chunk[i] == '\0')
+                chunk[i] = '?';
+        chunk[n] = '\0';
+        if (cli_json(follow->cli)) {
+            struct json_object *object = json_object_new_object();
+            json_set_text(object, "type", "converter");
+            json_set_object(object, "text", json_new_text(chunk, (size_t)n));
+            cli_print_json(object);
+        } else {
+            print_tail(chunk);
+        }
+    }
+    close(fd);
+    (void)!fflush(stdout);
+}
+
+/* The instance in a worker id that was not chosen by hand. */
+static const char *instance_of(const char *worker, const char *otherwise)
+{
+    return strlen(worker) > 13 && hex_is_lower(worker, 12) && worker[12] == '-' ? worker + 13
+                                                                                : otherwise;
+}
+
+/* Where the output is while the job runs: in its slot's folder, on its own host. */
+static void follow_find(struct follow *follow, const struct record_lock *lock)
+{
+    const struct settings *settings = cli_settings(follow->cli);
+    const char *instance;
+    char *host = identity_host(), *path;
+
+    if (lock->host != NULL && strcmp(lock->host, host) == 0 && lock->worker != NULL &&
+        strchr(lock->worker, '/') == NULL && lock->slot >= 0) {
+        instance = instance_of(lock->worker, settings_text(settings, SETTING_INSTANCE));
+        path = mem_printf("%s/%s.slot%" PRId64 "/" RUN_LIVE_NAME,
+                          settings_text(settings, SETTING_WORK_DIR), instance, lock->slot);
+        if (follow->live_path == NULL || strcmp(path, follow->live_path) != 0) {
+            free(follow->live_path);
+            follow->live_path = mem_strdup(path);
+            follow->live_at = 0;
+        }
+        free(path);
+    }
+    free(host);
+}
+
+/* One look. true: there will be more to see. */
+static bool follow_look(struct follow *follow, enum exitcode *code_r)
+{
+    struct job_facts facts;
+    struct job_view view;
+    char *error = NULL, *text;
+    enum queue_result result = view_job(follow->queue, follow->hash, &view, &error);
+    bool more = false;
+
+    if (result != QUEUE_OK) {
+        *code_r = cli_queue_failed(follow->cli, result, follow->hash, error);
+        return false;
+    }
+    job_facts_gather(follow->queue, &view, &facts);
+    switch (view.state) {
+    case JOB_PROCESSING:
+        follow_find(follow, &view.lock);
+        follow_output(follow);
+        text = job_progress_text(&facts);
+        follow_say(follow, "processing", text);
+        free(text);
+        more = true;
+        break;
+    case JOB_TODO:
+        follow_say(follow, "todo", "it waits for a worker");
+        more = true;
+        break;
+    case JOB_FAILED:
+        follow_say(follow, "failed",
+                   facts.error != NULL ? facts.error : "it is tried again by itself");
+        more = true;
+        break;
+    case JOB_DEAD:
+    case JOB_DONE:
+    case JOB_RAW:
+    case JOB_UNKNOWN:
+        follow_say(follow, job_state_name(view.state),
+                   facts.error != NULL ? facts.error : "it does not run");
+        break;
+    }
+    job_view_release(&view);
+    return more;
+}
+
+static enum exitcode follow_job(struct cli *cli, struct queue *queue, const char *hash)
+{
+    struct follow follow = {.cli = cli, .queue = queue, .hash = hash};
+    bool remote = store_settings_is_remote(cli_settings(cli));
+    enum exitcode code = EXITCODE_OK;
+    int64_t due = 0;
+
+    for (;;) {
+        int64_t now = clock_boot_ms(clock_system());
+
+        follow_output(&follow); /* costs no request */
+        if (now >= due) {
+            if (!follow_look(&follow, &code))
+                break;
+            due = now + (remote ? FOLLOW_FAR_MS : FOLLOW_NEAR_MS);
+        }
+        usleep(200 * 1000);
+    }
+    free(follow.said);
+    free(follow.live_path);
+    return code;
+}
+
 static bool type_is_safe(const char *type)
 {
     return *type != '\0' && *type != '.' && strlen(type) <= 64 &&
@@ -165,11 +336,15 @@ static enum exitcode run(struct cli *cli)
 
     if (type != NULL && !type_is_safe(type))
         return cli_usage(cli, "--type: no name of a log; give converter or error");
+    if (type != NULL && cli_flag(cli, "follow"))
+        return cli_usage(cli, "--follow shows a running job, --type a log that stands; give one");
     code = cli_open(cli, CLI_READ, &queue);
     if (code == EXITCODE_OK)
         code = cli_resolve(cli, operands[0], hash);
     if (code != EXITCODE_OK)
         return code;
+    if (cli_flag(cli, "follow"))
+        return follow_job(cli, queue, hash);
     if (type == NULL)
         return show_attempts(cli, queue, hash);
     name = mem_printf("%s.%s", type, strcmp(type, "error") == 0 ? "json" : "log");
@@ -179,6 +354,7 @@ static enum exitcode run(struct cli *cli)
 }
 
 static const struct cli_option options[] = {
+    {'F', "follow", NULL, "show how a job goes on, until it has ended; on its host its output"},
     {'t', "type", "TYPE", "one log as it stands: converter (its output), error, ..."},
     {0, NULL, NULL, NULL},
 };
@@ -191,9 +367,10 @@ const struct cli_command cmd_logs = {
     .summary = "why the attempts at a job did not succeed",
     .help = "Each attempt that did not succeed: who was to blame, exit status or signal,\n"
             "the limit that was reached, memory, page, and the end of the converter's\n"
-            "output.\n",
+            "output. With --follow: a line whenever the job has come further, with the\n"
+            "progress of its heartbeats; on the job's own host what the converter says.\n",
     .options = options,
     .interrupt = CLI_INTERRUPT_NOW,
-    .resume = "nothing was changed",
+    .resume = "nothing was changed, the job goes on",
     .run = run,
 };

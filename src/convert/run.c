@@ -6,6 +6,7 @@
 #include "convert/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,6 +42,8 @@ struct run {
     struct tree_sample sample;
     double cpu_seconds; /* highest seen */
     double cpu_base;    /* of a resident: what its earlier jobs took */
+    int live_fd;        /* RUN_LIVE_NAME; -1: not made */
+    int64_t live_bytes;
 };
 
 const char *run_limit_name(enum run_limit limit)
@@ -218,6 +221,31 @@ static bool pipe_read(int *fd, char *block, ssize_t *len_r)
     return *len_r > 0;
 }
 
+/* What the converter says is in a file of S while it runs, for who follows it on this host. A note:
+ * no failure matters. */
+static void run_live(struct run *run, const char *block, size_t len)
+{
+    ssize_t n;
+
+    if (run->live_fd == -1) {
+        (void)unlinkat(run->spec->folder_fd, RUN_LIVE_NAME, 0);
+        run->live_fd = openat(run->spec->folder_fd, RUN_LIVE_NAME,
+                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    }
+    if (run->live_fd == -1 || run->live_bytes > RUN_LIVE_MAX)
+        return;
+    n = write(run->live_fd, block, len);
+    run->live_bytes += n > 0 ? n : RUN_LIVE_MAX;
+}
+
+static void run_live_end(struct run *run)
+{
+    if (run->live_fd == -1)
+        return;
+    close(run->live_fd);
+    (void)unlinkat(run->spec->folder_fd, RUN_LIVE_NAME, 0);
+}
+
 /* One block of each pipe that has one; true: there was something. */
 static bool run_read(struct run *run)
 {
@@ -227,10 +255,12 @@ static bool run_read(struct run *run)
 
     if (pipe_read(&run->child.stdout_fd, block, &len)) {
         tail_append(&run->out, block, (size_t)len);
+        run_live(run, block, (size_t)len);
         any = true;
     }
     if (pipe_read(&run->child.stderr_fd, block, &len)) {
         tail_append(&run->err, block, (size_t)len);
+        run_live(run, block, (size_t)len);
         any = true;
     }
     if (pipe_read(&run->child.progress_fd, block, &len)) {
@@ -422,7 +452,7 @@ static void run_whole(struct run *run)
 
 void run_converter(const struct run_spec *spec, struct run_result *result_r)
 {
-    struct run run = {.spec = spec, .result = result_r};
+    struct run run = {.spec = spec, .result = result_r, .live_fd = -1};
 
     *result_r = (struct run_result){.end = RUN_NOT_STARTED, .exit_status = -1, .signal = -1};
     progress_init(&result_r->progress);
@@ -435,6 +465,7 @@ void run_converter(const struct run_spec *spec, struct run_result *result_r)
     else
         result_r->error =
             mem_printf("cannot become the subreaper of a converter: %s", strerror(errno));
+    run_live_end(&run);
     result_r->stdout_tail = tail_steal(&run.out);
     result_r->stderr_tail = tail_steal(&run.err);
 }

@@ -21,6 +21,10 @@
 
 #define RUN_TAIL_MAX 65536 /* bytes kept of stdout and of stderr, the last ones */
 
+/* While a converter runs, what it says (both ways, at most so much) is in this file of its S. */
+#define RUN_LIVE_NAME "live.log"
+#define RUN_LIVE_MAX (1 << 20)
+
 enum run_limit {
     RUN_LIMIT_NONE,
     RUN_LIMIT_TIME,

@@ -55,6 +55,13 @@ master=$!
 is_running() { "$bf" list --state processing --json 2>/dev/null | grep -q "$running"; }
 until_ok "the slow job runs" is_running
 
+# ---- following a job: where it is, and on its own host what its converter says ----
+"$bf" logs --follow "$running" >"$tmp/follow" 2>"$tmp/err" &
+follower=$!
+follows() { grep -q "| slowly" "$tmp/follow" && grep -q "processing " "$tmp/follow"; }
+until_ok "follow shows progress and output" follows
+expect 64 "$bf" logs --follow --type converter "$running"
+
 # ---- workers ----
 expect 0 "$bf" workers
 out_has "1 alive of 1"
@@ -216,6 +223,12 @@ fi
 last="the end of a job"
 : >"$tmp/go"
 until_ok "nothing runs any more" shows 'processing 0 '
+follow_ended() { ! kill -0 "$follower" 2>/dev/null; }
+until_ok "follow ends with its job" follow_ended
+wait "$follower" || fail "follow ended with status $?"
+grep -q "  done " "$tmp/follow" || fail "follow does not say how it ended"
+expect 0 "$bf" logs --follow --json "$running"
+out_has '"type":"progress"'
 last="q"
 keys q
 until_ok "q leaves" shows 'ended with status 0'
