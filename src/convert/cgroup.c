@@ -93,7 +93,7 @@ static bool is_delegated(const char *path)
 }
 
 /* The group that was delegated, when we are inside of OWN_GROUP below it; else NULL. */
-static char *group_taken(void)
+static char *group_find_taken(void)
 {
     char *path = group_of_self(), *slash = path != NULL ? strrchr(path, '/') : NULL;
 
@@ -103,6 +103,20 @@ static char *group_taken(void)
     }
     free(path);
     return NULL;
+}
+
+/* The same, asked once: nobody moves us but cgroup_take(). */
+static bool taken_known;
+static char *group_taken(void)
+{
+    static char *taken;
+
+    if (!taken_known) {
+        free(taken);
+        taken = group_find_taken();
+        taken_known = true;
+    }
+    return taken != NULL ? mem_strdup(taken) : NULL;
 }
 
 static enum cgroup_state state_of(const char *path, const char *file)
@@ -147,10 +161,11 @@ enum cgroup_state cgroup_take(uid_t uid, gid_t gid)
 {
     static const char *const files[] = {".", "cgroup.procs", "cgroup.subtree_control",
                                         "cgroup.threads"};
-    char *path = group_taken(), pid[24];
+    char *path = group_find_taken(), pid[24];
     int fd = -1, own = -1;
     enum cgroup_state state;
 
+    taken_known = false;
     if (path == NULL) {
         path = group_of_self();
         if (path == NULL || !is_delegated(path))
