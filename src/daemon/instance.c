@@ -15,11 +15,14 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "base/exitcode.h"
+#include "base/json.h"
 #include "base/quote.h"
 #include "convert/cgroup.h"
 
 struct instance {
-    struct pidfh *pidfile;
+    struct pidfh *pidfile; /* NULL: adopted, then */
+    int pid_fd;            /* its descriptor, */
+    char *pid_path;        /* and its name */
 };
 
 /* Who we shall be. */
@@ -198,8 +201,30 @@ void instance_leave(struct instance *instance)
 {
     if (instance == NULL)
         return;
-    pidfile_remove(instance->pidfile);
+    if (instance->pidfile != NULL) {
+        pidfile_remove(instance->pidfile);
+    } else {
+        unlink(instance->pid_path);
+        close(instance->pid_fd);
+    }
+    free(instance->pid_path);
     free(instance);
+}
+
+struct instance *instance_adopt(const struct settings *settings, int pid_fd)
+{
+    struct instance *instance = mem_alloc(sizeof(*instance));
+
+    fcntl(pid_fd, F_SETFD, FD_CLOEXEC);
+    instance->pid_fd = pid_fd;
+    instance->pid_path = mem_printf("%s/%s.pid", settings_text(settings, SETTING_RUN_DIR),
+                                    settings_text(settings, SETTING_INSTANCE));
+    return instance;
+}
+
+int instance_pid_fd(const struct instance *instance)
+{
+    return instance->pidfile != NULL ? pidfile_fileno(instance->pidfile) : instance->pid_fd;
 }
 
 /* ---- incarnations: one per line, newest first, in work_dir/WORKER_ID.incarnations ---- */
@@ -323,6 +348,27 @@ void instance_note_environment(char **envp)
         first_bytes[i] = value_in(envp, secret_names[i]);
 }
 
+static char *kept[ARRAY_LEN(secret_names)]; /* in our memory, as the store has them */
+
+struct json_object *instance_kept_secrets(void)
+{
+    struct json_object *object = json_object_new_object();
+
+    for (size_t i = 0; i < ARRAY_LEN(secret_names); i++)
+        if (kept[i] != NULL)
+            json_set_text(object, secret_names[i], kept[i]);
+    return object;
+}
+
+void instance_restore_secrets(struct json_object *object)
+{
+    for (size_t i = 0; object != NULL && i < ARRAY_LEN(secret_names); i++) {
+        const char *value = json_get_text(object, secret_names[i]);
+        if (value != NULL)
+            setenv(secret_names[i], value, 1);
+    }
+}
+
 void instance_forget_secrets(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(secret_names); i++) {
@@ -333,6 +379,8 @@ void instance_forget_secrets(void)
             explicit_bzero(first_bytes[i], strlen(first_bytes[i]));
         if (value == NULL)
             continue;
+        free(kept[i]);
+        kept[i] = mem_strdup(value);
         explicit_bzero(value, strlen(value));
         unsetenv(secret_names[i]);
     }

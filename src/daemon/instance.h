@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include <json-c/json.h>
+
 #include "base/compiler.h"
 #include "base/rng.h"
 #include "base/settings.h"
@@ -19,6 +21,11 @@ struct instance; /* holds the pid file's lock */
  * when the instance runs already. *note_r: something to be logged, may be NULL. */
 int instance_enter(const struct settings *settings, struct instance **instance_r, char **note_r,
                    char **error_r) MUST_CHECK;
+/* The same in a program that takes another's place in this process: folders and user are as they
+ * are, the lock is that of `pid_fd`. */
+struct instance *instance_adopt(const struct settings *settings, int pid_fd) MUST_CHECK;
+/* Descriptor of the pid file, which carries the lock. */
+int instance_pid_fd(const struct instance *instance);
 /* Removes the pid file, its lock goes with the process. NULL is fine. */
 void instance_leave(struct instance *instance);
 
@@ -41,6 +48,10 @@ void incarnations_forget(const struct settings *settings, const char *worker_id,
 
 /* Wipes keys from the environment, in place. After every store that needs them is open. */
 void instance_forget_secrets(void);
+/* What instance_forget_secrets() took, for a program that takes our place. */
+struct json_object *instance_kept_secrets(void) MUST_CHECK;
+/* Puts them into the environment again. */
+void instance_restore_secrets(struct json_object *kept);
 /* Remembers where the kernel put the environment, whose bytes /proc shows: before setproctitle. */
 void instance_note_environment(char **envp);
 

@@ -324,6 +324,25 @@ static const struct {
     {"processes", offsetof(struct convert_limits, processes)},
 };
 
+void ipc_limits_write(struct json_object *object, const struct convert_limits *limits)
+{
+    for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++)
+        json_set_int(object, limit_rows[i].name,
+                     *(const int64_t *)((const char *)limits + limit_rows[i].offset));
+    json_set_bool(object, "address_space_free", limits->address_space_free);
+}
+
+bool ipc_limits_read(struct json_object *object, struct convert_limits *limits_r)
+{
+    memset(limits_r, 0, sizeof(*limits_r));
+    for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++)
+        if (!json_get_int(object, limit_rows[i].name,
+                          (int64_t *)((char *)limits_r + limit_rows[i].offset)))
+            return false;
+    json_get_bool(object, "address_space_free", &limits_r->address_space_free);
+    return true;
+}
+
 enum ipc_result ipc_job_write(int sock, const struct ipc_job *job)
 {
     struct json_object *body = json_object_new_object();
@@ -339,10 +358,7 @@ enum ipc_result ipc_job_write(int sock, const struct ipc_job *job)
     json_set_int(body, "resident_jobs", job->resident_jobs);
     json_set_text(body, "profile", sandbox_profile_name(job->profile));
     json_set_text(body, "sandbox_command", job->sandbox_command);
-    for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++)
-        json_set_int(body, limit_rows[i].name,
-                     *(const int64_t *)((const char *)&job->limits + limit_rows[i].offset));
-    json_set_bool(body, "address_space_free", job->limits.address_space_free);
+    ipc_limits_write(body, &job->limits);
     json_set_int(body, "connect_timeout", job->connect_timeout_ms);
     json_set_int(body, "stall_timeout", job->stall_timeout_ms);
     json_set_int(body, "fetch_deadline", job->fetch_deadline_ms);

@@ -107,6 +107,9 @@ struct ipc_job {
 enum ipc_result ipc_job_write(int sock, const struct ipc_job *job) MUST_CHECK;
 /* Takes the message's descriptor into the grant. */
 bool ipc_job_read(struct ipc_message *message, struct ipc_job *job_r) MUST_CHECK;
+/* The limits alone, as members of an object. */
+void ipc_limits_write(struct json_object *object, const struct convert_limits *limits);
+bool ipc_limits_read(struct json_object *object, struct convert_limits *limits_r) MUST_CHECK;
 void ipc_job_release(struct ipc_job *job);
 
 struct ipc_progress {

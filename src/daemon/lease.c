@@ -253,6 +253,11 @@ static void on_post(struct lease *lease, struct post *post)
     case POST_ASK:
         lease_send_figures(lease);
         break;
+    case POST_FREEZE:
+        lease_freeze(lease);
+        break;
+    case POST_THAW: /* of a freeze that was refused */
+        break;
     case POST_END:
     case POST_OPENED:
     case POST_START:
@@ -261,6 +266,7 @@ static void on_post(struct lease *lease, struct post *post)
     case POST_ATTEMPT_OVER:
     case POST_SLOT_RETIRED:
     case POST_FIGURES:
+    case POST_FROZEN:
     case POST_STATE:
     case POST_ENDED:
         break; /* not for us */
@@ -399,6 +405,7 @@ static void *lease_thread(void *arg)
     status = lease_open(&lease, options->store, &text);
 
     if (status == 0) {
+        lease_take_over(&lease);
         post_send(options->to_main, post_create(POST_OPENED));
         run_loop(&lease);
         status = lease.end_status;

@@ -296,9 +296,11 @@ void lease_keeper_body(void *arg)
                              lease_held(lease) > 0 ? "active" : "idle");
             watch_orphans(lease);
         } else {
+            lease->keeper_rests = true;
             lease_sleep(lease, &lease->keeper,
                         lease->recover_boot_ms < lease->keeper_boot_ms ? lease->recover_boot_ms
                                                                        : lease->keeper_boot_ms);
+            lease->keeper_rests = false;
         }
     }
     lease_write_card(lease, &lease->keeper_queue, "stopped");

@@ -41,6 +41,9 @@ struct lease_slot {
     struct record_attempt *killed_record;
     bool unanswered;
     unsigned givebacks;      /* in a row */
+    bool waiting;            /* in host_wait(), for an event or the next beat */
+    bool settling;           /* past conversion: publishes, or closes */
+    bool handed_over;        /* the attempt was begun by an earlier program of this process */
     int64_t renewed_boot_ms; /* as last seen: a new one makes a gap for the figures */
 };
 
@@ -76,9 +79,10 @@ struct lease {
     struct sleeper keeper;
     struct queue keeper_queue;
     enum claim_mode mode;
-    bool finished; /* nothing is left (--until-empty): no more claims, end */
-    bool picking;  /* a fiber is choosing a candidate */
-    bool watching; /* the keeper looks at the slots' claims: none may come or go */
+    bool finished;     /* nothing is left (--until-empty): no more claims, end */
+    bool picking;      /* a fiber is choosing a candidate */
+    bool keeper_rests; /* between two rounds: it holds nothing */
+    bool watching;     /* the keeper looks at the slots' claims: none may come or go */
     int64_t keeper_boot_ms, recover_boot_ms; /* the keeper's next round, its next recovery */
     unsigned recoveries;
     size_t claiming; /* fibers between choosing and knowing */
@@ -117,6 +121,13 @@ void lease_send_figures(struct lease *lease);
 size_t lease_held(const struct lease *lease);
 void lease_slot_post(struct lease_slot *slot, struct post *post); /* takes ownership */
 void lease_slot_free(struct lease_slot *slot);
+
+/* ---- lease_handover.c ---- */
+
+/* FREEZE: answers, and when nothing but conversions is under way rests until THAW. */
+void lease_freeze(struct lease *lease);
+/* Takes up what options->handover says was held. */
+void lease_take_over(struct lease *lease);
 
 /* Gate, card, recovery. OK: 0; else an exit status with *text_r. Blocks; before any fiber. */
 int lease_open(struct lease *lease, struct store *store, char **text_r);

@@ -124,33 +124,41 @@ static void host_start(struct attempt_host *host, const struct claim *claim,
     post_send(slot->lease->options->to_main, post);
 }
 
+/* false: nothing yet. */
+static bool take_word(struct lease_slot *slot, int64_t until_boot_ms, struct attempt_event *event_r)
+{
+    struct post *post;
+
+    if (slot->stop) {
+        slot->stop = false;
+        event_r->kind = ATTEMPT_EVENT_STOP;
+        return true;
+    }
+    post = take_event(slot);
+    if (post != NULL) {
+        *event_r = post->event;
+        memset(&post->event, 0, sizeof(post->event));
+        post_release(post);
+        return true;
+    }
+    event_r->kind = ATTEMPT_EVENT_NONE;
+    return clock_boot_ms(slot->lease->clock) >= until_boot_ms;
+}
+
 static void host_wait(struct attempt_host *host, int64_t until_boot_ms,
                       struct attempt_event *event_r)
 {
     struct lease_slot *slot = CONTAINER_OF(host, struct lease_slot, host);
-    struct post *post;
 
     memset(event_r, 0, sizeof(*event_r));
     note_renewal(slot);
-    for (;;) {
-        if (slot->stop) {
-            slot->stop = false;
-            event_r->kind = ATTEMPT_EVENT_STOP;
-            return;
-        }
-        post = take_event(slot);
-        if (post != NULL) {
-            *event_r = post->event;
-            memset(&post->event, 0, sizeof(post->event));
-            post_release(post);
-            return;
-        }
-        if (clock_boot_ms(slot->lease->clock) >= until_boot_ms) {
-            event_r->kind = ATTEMPT_EVENT_NONE;
-            return;
-        }
+    while (!take_word(slot, until_boot_ms, event_r)) {
+        slot->waiting = true;
         lease_sleep(slot->lease, &slot->sleeper, until_boot_ms);
+        slot->waiting = false;
     }
+    if (event_r->kind != ATTEMPT_EVENT_NONE && event_r->kind != ATTEMPT_EVENT_PROGRESS)
+        slot->settling = true;
 }
 
 static void host_publish(struct attempt_host *host, const struct store_grant *grant)
@@ -168,6 +176,7 @@ static void host_kill(struct attempt_host *host, struct record_attempt **record_
 {
     struct lease_slot *slot = CONTAINER_OF(host, struct lease_slot, host);
 
+    slot->settling = true;
     post_send(slot->lease->options->to_main, slot_post(slot, POST_KILL));
     while (!slot->killed)
         lease_sleep(slot->lease, &slot->sleeper, INT64_MAX);
@@ -442,9 +451,15 @@ static void run(struct lease_slot *slot)
     struct post *over;
 
     slot->renewed_boot_ms = slot->claim.renewed_boot_ms;
-    log_event(LOG_INFO, "claim", LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
-              LOG_I("attempt", slot->claim.attempt), LOG_CLAIM(slot->claim.id));
-    attempt_run(&slot->queue, &slot->claim, &slot->host, &report);
+    slot->settling = false;
+    if (slot->handed_over) {
+        slot->handed_over = false;
+        attempt_resume(&slot->queue, &slot->claim, &slot->host, &report);
+    } else {
+        log_event(LOG_INFO, "claim", LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
+                  LOG_I("attempt", slot->claim.attempt), LOG_CLAIM(slot->claim.id));
+        attempt_run(&slot->queue, &slot->claim, &slot->host, &report);
+    }
     write_end(slot, &report, began);
     note_renewal(slot);
     count_end(&lease->counters, &report, &slot->claim, clock_boot_ms(lease->clock) - began);
@@ -478,6 +493,8 @@ static void slot_body(void *arg)
     struct lease_slot *slot = arg;
     struct lease *lease = slot->lease;
 
+    if (slot->handed_over)
+        run(slot);
     while (!slot_is_over(slot)) {
         struct candidate candidate;
         int64_t due = claim_due(slot);

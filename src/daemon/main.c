@@ -17,9 +17,11 @@
 #include "base/compiler.h"
 #include "base/exitcode.h"
 #include "base/human.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/quote.h"
 #include "convert/command.h"
+#include "daemon/handover.h"
 #include "daemon/instance.h"
 #include "daemon/master.h"
 #include "daemon/notify.h"
@@ -47,6 +49,8 @@ struct options {
     size_t set_count;
     int verbose;
     bool check, print, until_empty, pid1, version, help, worker;
+    bool asked;                   /* -x handover: by the program whose place we are to take */
+    struct json_object *handover; /* what it handed over; NULL: an ordinary start */
 };
 
 /* A configuration file may have several faults, a line each. */
@@ -122,7 +126,8 @@ static bool read_options(int argc, char **argv, struct options *options_r)
             break;
         case 'x':
             options_r->worker = strcmp(optarg, "worker") == 0;
-            if (!options_r->worker)
+            options_r->asked = strcmp(optarg, "handover") == 0;
+            if (!options_r->worker && !options_r->asked)
                 return false;
             break;
         case OPTION_UNTIL_EMPTY:
@@ -279,8 +284,23 @@ static void protect_memory(void)
         prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* What an earlier program of this process was called, we are called. */
+static void keep_identity(const struct options *options, char **worker_id,
+                          char incarnation[static INCARNATION_SIZE])
+{
+    const char *id = json_get_text(options->handover, "worker_id");
+    const char *run = json_get_text(options->handover, "incarnation");
+
+    if (id != NULL) {
+        free(*worker_id);
+        *worker_id = mem_strdup(id);
+    }
+    if (run != NULL && strlen(run) == INCARNATION_SIZE - 1)
+        memcpy(incarnation, run, INCARNATION_SIZE);
+}
+
 static int run_master(struct settings *settings, const struct options *options,
-                      bool *threads_left_r, char **error_r)
+                      const struct instance *instance, bool *threads_left_r, char **error_r)
 {
     char *worker_id = identity_daemon_id(settings_text(settings, SETTING_WORKER_ID),
                                          settings_text(settings, SETTING_RUN_DIR),
@@ -296,13 +316,15 @@ static int run_master(struct settings *settings, const struct options *options,
 
     identity_incarnation(rng_system(), lease_incarnation);
     identity_incarnation(rng_system(), janitor_incarnation);
+    if (options->handover != NULL)
+        keep_identity(options, &worker_id, lease_incarnation);
     status =
         incarnations_remember(settings, worker_id, ours, ARRAY_LEN(ours), &incarnations, error_r);
     if (status == 0) {
         for (size_t i = 0; i < incarnations.count; i++)
             before[i] = incarnations.all[i];
-        log_event(LOG_INFO, "start", LOG_S("id", worker_id), LOG_I("pid", getpid()),
-                  LOG_S("version", PACKAGE_VERSION));
+        log_event(LOG_INFO, options->handover == NULL ? "start" : "upgrade", LOG_S("id", worker_id),
+                  LOG_I("pid", getpid()), LOG_S("version", PACKAGE_VERSION));
         master = (struct master_options){.settings = settings,
                                          .reload = load_settings,
                                          .reload_arg = (void *)options,
@@ -312,7 +334,9 @@ static int run_master(struct settings *settings, const struct options *options,
                                          .janitor_incarnation = janitor_incarnation,
                                          .old_incarnations = before,
                                          .old_count = incarnations.count,
-                                         .until_empty = options->until_empty};
+                                         .until_empty = options->until_empty,
+                                         .pid_fd = instance_pid_fd(instance),
+                                         .handover = options->handover};
         status = master_run(&master, &end);
         *error_r = end.text;
         *threads_left_r = end.threads_left;
@@ -334,7 +358,14 @@ static int run_daemon(struct settings *settings, const struct options *options)
     int status;
 
     notify_open();
-    status = instance_enter(settings, &instance, &note, &error);
+    if (options->handover == NULL) {
+        status = instance_enter(settings, &instance, &note, &error);
+    } else {
+        int64_t pid_fd = -1;
+        json_get_int(options->handover, "pid_fd", &pid_fd);
+        instance = instance_adopt(settings, (int)pid_fd);
+        status = 0;
+    }
 
     if (status == 0 && !set_up_log(settings, options)) {
         error =
@@ -346,7 +377,7 @@ static int run_daemon(struct settings *settings, const struct options *options)
             log_event(LOG_WARNING, "start", LOG_S("msg", note));
         warn_of_idle_settings(settings, true);
         protect_memory();
-        status = run_master(settings, options, &threads_left, &error);
+        status = run_master(settings, options, instance, &threads_left, &error);
     }
     if (status != 0 && error != NULL)
         complain(error);
@@ -358,8 +389,28 @@ static int run_daemon(struct settings *settings, const struct options *options)
     return status;
 }
 
+/* Settings that hold until a real restart stay what they were, whatever the file says now: jobs,
+ * folders and locks hang on them. */
+static bool keep_fixed_settings(const struct options *options, struct settings *settings,
+                                char **error_r)
+{
+    struct json_object *kept = json_get_object(options->handover, "settings");
+
+    for (enum setting_id id = 0; kept != NULL && id < SETTING_COUNT; id++) {
+        struct json_object *line = json_get_object(kept, setting_name(id));
+        const char *value = line == NULL ? NULL : json_get_text(line, "value");
+        int64_t origin = SETTING_DEFAULT;
+        if (value == NULL || setting_reloadable(id))
+            continue;
+        json_get_int(line, "origin", &origin);
+        if (!settings_set(settings, setting_name(id), value, (enum setting_origin)origin, error_r))
+            return false;
+    }
+    return true;
+}
+
 /* All but the worker, which has no settings. */
-static int act(const struct options *options)
+static int act(struct options *options)
 {
     struct settings *settings;
     char *error = NULL;
@@ -372,9 +423,13 @@ static int act(const struct options *options)
             puts("blobforged " PACKAGE_VERSION);
         return EXITCODE_OK;
     }
-    if (!options->print && !options->check)
+    if (!options->print && !options->check && !options->asked)
         master_hold_signals();
-    settings = load_settings((void *)options, &error);
+    settings = load_settings(options, &error);
+    if (settings != NULL && !keep_fixed_settings(options, settings, &error)) {
+        settings_destroy(settings);
+        settings = NULL;
+    }
     if (settings == NULL) {
         complain(error == NULL ? "configuration: cannot be read" : error);
         free(error);
@@ -385,7 +440,9 @@ static int act(const struct options *options)
     } else if (options->check) {
         warn_of_idle_settings(settings, false);
         puts("configuration is fine");
-    } else if (!options->pid1 || pid1_split(&status))
+    } else if (options->asked) {
+        puts(handover_version());
+    } else if (!options->pid1 || options->handover != NULL || pid1_split(&status))
         status = run_daemon(settings, options);
     settings_destroy(settings);
     return status;
@@ -407,13 +464,29 @@ int main(int argc, char **argv, char **envp)
 {
     struct options options;
     int status = EXITCODE_USAGE;
+    char *error = NULL;
 
     open_standard_files();
+    handover_remember(argc, argv);
     instance_note_environment(envp);
     setproctitle_init(argc, argv, envp);
     umask(0027);
-    if (read_options(argc, argv, &options))
-        status = options.worker ? worker_main() : act(&options);
+    if (!read_options(argc, argv, &options)) {
+        status = EXITCODE_USAGE;
+    } else if (options.worker) {
+        status = worker_main();
+    } else if (!handover_take(&options.handover, &error)) {
+        complain(error);
+        status = EXITCODE_SOFTWARE;
+    } else {
+        if (options.handover != NULL) {
+            instance_restore_secrets(json_get_object(options.handover, "environment"));
+            json_remove(options.handover, "environment");
+        }
+        status = act(&options);
+    }
+    free(error);
+    json_object_put(options.handover);
     options_release(&options);
     return status;
 }

@@ -40,8 +40,8 @@ void master_tell_mode(struct master *master)
 
     if (master->stage >= STAGE_DRAINING)
         post->mode = CLAIM_DRAINING;
-    else if (master->paused || master->window_closed || master->slots.alone ||
-             master->breaker.state == BREAKER_OPEN)
+    else if (master->paused || master->upgrade.stage >= UPGRADE_SETTLING || master->window_closed ||
+             master->slots.alone || master->breaker.state == BREAKER_OPEN)
         post->mode = CLAIM_PAUSED;
     else
         post->mode = CLAIM_ON;
@@ -155,6 +155,9 @@ static void note_signals(struct master *master)
         case SIGUSR1:
             wishes->reopen = true;
             break;
+        case SIGUSR2:
+            wishes->upgrade = true;
+            break;
         case SIGWINCH:
             wishes->pause |= by_process;
             break;
@@ -195,6 +198,8 @@ static void act_on_signals(struct master *master)
         master_set_slots(master, (int64_t)master->slots.wanted + wishes.slots);
     if (wishes.pause)
         master_pause(master, "WINCH");
+    if (wishes.upgrade)
+        master_upgrade_begin(master);
 }
 
 /* ---- children ---- */
@@ -206,8 +211,8 @@ static void reap(struct master *master)
     pid_t pid;
 
     while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
-        bool worker = slots_on_death(&master->slots, pid, status, &usage);
-        (void)worker; /* an orphan: it is gone, that is all */
+        if (!slots_on_death(&master->slots, pid, status, &usage))
+            master_upgrade_reaped(master, pid, status); /* or an orphan: it is gone, that is all */
     }
 }
 
@@ -291,6 +296,10 @@ static void on_opened(struct master *master)
     master->stage = STAGE_RUNNING;
     start_janitor(master);
     master->slots.spawning = true;
+    if (master->adopted) {
+        slots_go_on(&master->slots);
+        master_tell_mode(master); /* it may be paused */
+    }
     master_notify_ready(master);
     described = sandbox_text(master->settings, &sandbox);
     log_event(LOG_INFO, "ready", LOG_I("pid", getpid()), LOG_I("slots", master->slots.wanted),
@@ -341,6 +350,10 @@ static void on_post(struct master *master, struct post *post)
         master->hold_text = post->text;
         post->text = NULL;
         break;
+    case POST_FROZEN:
+        master_upgrade_frozen(master, post->state);
+        post->state = NULL;
+        break;
     case POST_FIGURES:
         master_on_figures(master, post->figures);
         post->figures = NULL;
@@ -357,6 +370,8 @@ static void on_post(struct master *master, struct post *post)
     case POST_STOP_JOB:
     case POST_PACE:
     case POST_ASK:
+    case POST_FREEZE:
+    case POST_THAW:
     case POST_END:
         break; /* not for us */
     }
@@ -377,7 +392,9 @@ static void check_deadlines(struct master *master)
 {
     int64_t now = clock_boot_ms(master->clock);
 
-    slots_check_deadlines(&master->slots);
+    if (master_listens(master))
+        slots_check_deadlines(&master->slots);
+    master_upgrade_check(master);
     master_window_check(master);
     master_notify_check(master);
     if (master->asked && now >= master->asked_until_boot_ms)
@@ -396,11 +413,17 @@ static bool act(struct master *master, const struct pollfd *pfds, const int64_t 
 {
     bool sweeping;
 
+    if (master_is_frozen(master)) {
+        read_mail(master);
+        master_upgrade_check(master);
+        return false;
+    }
     note_signals(master);
     act_on_signals(master);
-    reap(master);
+    if (master_listens(master))
+        reap(master);
     control_act(master->control);
-    for (size_t i = FIXED_FDS; i < count; i++) {
+    for (size_t i = FIXED_FDS; i < count && master_listens(master); i++) {
         struct slot *slot;
         if (pfds[i].revents == 0 || (size_t)owners[i] >= master->slots.count)
             continue;
@@ -426,7 +449,11 @@ static bool gives_up(const struct master *master)
 
 static int64_t next_due(const struct master *master)
 {
-    int64_t due = slots_next_due(&master->slots);
+    int64_t due;
+
+    if (master_is_frozen(master))
+        return master_upgrade_due(master);
+    due = master_listens(master) ? slots_next_due(&master->slots) : INT64_MAX;
 
     if (master->stage == STAGE_DRAINING && !master->stop_sent && master->drain_until_boot_ms < due)
         due = master->drain_until_boot_ms;
@@ -438,6 +465,8 @@ static int64_t next_due(const struct master *master)
         due = master->breaker.until_boot_ms;
     if (master->window_look_boot_ms < due)
         due = master->window_look_boot_ms;
+    if (master_upgrade_due(master) < due)
+        due = master_upgrade_due(master);
     if (master_notify_due(master) < due)
         due = master_notify_due(master);
     if (master->asked && master->asked_until_boot_ms < due)
@@ -494,7 +523,9 @@ static void loop(struct master *master)
         pfds[count++] = (struct pollfd){.fd = master->signal_fd, .events = POLLIN};
         pfds[count++] = (struct pollfd){.fd = mailbox_fd(master->inbox), .events = POLLIN};
         pfds[count++] = (struct pollfd){.fd = control_fd(master->control), .events = POLLIN};
-        for (size_t i = 0; i < master->slots.count; i++) {
+        if (master_is_frozen(master)) /* signals and orders are left for later */
+            pfds[0].fd = pfds[2].fd = -1;
+        for (size_t i = 0; i < master->slots.count && master_listens(master); i++) {
             if (master->slots.all[i]->sock < 0)
                 continue;
             owners[count] = (int64_t)i;
@@ -522,6 +553,7 @@ int master_run(const struct master_options *options, struct master_end *end_r)
                             .first_settings = options->settings,
                             .clock = clock_system(),
                             .signal_fd = -1,
+                            .upgrade = {.out = -1},
                             .orderly = true};
     int status;
 
@@ -541,7 +573,7 @@ int master_run(const struct master_options *options, struct master_end *end_r)
         master_sweep_folders(&master);
         status = master.status;
         end_r->text = master.text;
-        if (master.lease_runs && !master.opened) {
+        if (master.lease_runs && !master.opened && !master.adopted) {
             master.orderly = true;
         } else if (master.lease_runs) {
             status = EXITCODE_UNAVAILABLE;

@@ -17,6 +17,8 @@ struct master_options {
     const char *const *old_incarnations;
     size_t old_count;
     bool until_empty;
+    int pid_fd;                   /* of the pid file */
+    struct json_object *handover; /* of an earlier program of this process; NULL: none. Borrowed */
 };
 
 struct master_end {

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/exitcode.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "convert/slot.h"
 #include "daemon/children.h"
@@ -18,8 +19,8 @@
 
 static void signals_we_read(sigset_t *set_r)
 {
-    static const int wanted[] = {SIGTERM,  SIGINT,  SIGQUIT, SIGHUP, SIGUSR1,
-                                 SIGWINCH, SIGTTIN, SIGTTOU, SIGCHLD};
+    static const int wanted[] = {SIGTERM, SIGINT,   SIGQUIT, SIGHUP,  SIGUSR1,
+                                 SIGUSR2, SIGWINCH, SIGTTIN, SIGTTOU, SIGCHLD};
 
     sigemptyset(set_r);
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
@@ -32,7 +33,6 @@ void master_hold_signals(void)
 
     signals_we_read(&blocked);
     sigaddset(&blocked, SIGPIPE);
-    sigaddset(&blocked, SIGUSR2);
     signal(SIGCHLD, SIG_DFL); /* inherited as ignored, the kernel would reap behind our back */
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
 }
@@ -90,6 +90,7 @@ static bool start_lease(struct master *master)
         .remote = store_settings_is_remote(master->first_settings),
         .until_empty = options->until_empty,
         .pace = master_pace(master->settings),
+        .handover = options->handover == NULL ? NULL : json_get_object(options->handover, "lease"),
         .opened = instance_forget_secrets,
     };
     if (!lease_start(&master->lease_options, &master->lease))
@@ -145,8 +146,14 @@ int master_open(struct master *master, char **text_r)
     status = open_stores(master, text_r);
     if (status != 0)
         return status;
-    master_sweep_folders(master);
     slots_resize(&master->slots, (size_t)settings_number(master->settings, SETTING_SLOTS));
+    if (master->options->handover == NULL) {
+        master_sweep_folders(master);
+    } else if (!master_take_over(master)) {
+        *text_r = mem_strdup("what the earlier program handed over cannot be read; its jobs are "
+                             "taken over at the next start");
+        return EXITCODE_SOFTWARE;
+    }
     master_window_load(master);
     if (!start_lease(master)) {
         *text_r = mem_printf("cannot start a thread: %s", strerror(errno));

@@ -22,6 +22,23 @@ enum stage {
     STAGE_ENDING
 };
 
+/* USR2, see master_upgrade.c. */
+enum upgrade_stage {
+    UPGRADE_NONE,
+    UPGRADE_CHECKING, /* the new program says its version and checks the configuration */
+    UPGRADE_SETTLING, /* no claims: what is published or closed is finished */
+    UPGRADE_FREEZING, /* the lease thread is asked; workers are not read */
+    UPGRADE_ENDING    /* frozen; the janitor ends what it is at */
+};
+
+struct upgrade {
+    enum upgrade_stage stage;
+    pid_t checker; /* 0: none */
+    int out;       /* its words */
+    int64_t until_boot_ms, again_boot_ms;
+    struct json_object *lease; /* frozen: what it holds */
+};
+
 /* What the status calls it; the first that holds counts. */
 enum master_state {
     MASTER_DRAINING,
@@ -35,7 +52,7 @@ enum master_state {
 
 /* What signals asked for: noted, then acted upon. */
 struct wishes {
-    bool term, interrupt, quit, reload, reopen, child, pause;
+    bool term, interrupt, quit, reload, reopen, child, pause, upgrade;
     int slots; /* more (TTIN) or fewer (TTOU) */
 };
 
@@ -48,6 +65,8 @@ struct master {
     struct slots slots;
     struct breaker breaker;
     struct wishes wishes;
+    struct upgrade upgrade;
+    bool adopted; /* jobs of an earlier program of this process are in our hands */
     enum stage stage;
     bool opened; /* the store is fit; before that nothing is held */
     bool paused, stop_sent, interrupted_once, janitor_told;
@@ -104,6 +123,23 @@ void master_tell_mode(struct master *master);
 void master_window_load(struct master *master);
 /* Looks at the clock, when that is due. */
 void master_window_check(struct master *master);
+
+/* ---- master_upgrade.c ---- */
+
+/* Nothing may be sent to the lease thread, and signals and orders wait. */
+bool master_is_frozen(const struct master *master);
+void master_upgrade_begin(struct master *master);
+/* A child that is no worker has ended. */
+void master_upgrade_reaped(struct master *master, pid_t pid, int status);
+/* FROZEN came; ownership of the state passes. */
+void master_upgrade_frozen(struct master *master, struct json_object *state);
+void master_upgrade_check(struct master *master);
+int64_t master_upgrade_due(const struct master *master);
+/* May workers be listened to, and their deaths and deadlines be acted upon? Not while nobody could
+ * be told: the lease thread rests, or has not opened the store yet. */
+bool master_listens(const struct master *master);
+/* In the new program, before the lease thread starts. false: the state is none. */
+bool master_take_over(struct master *master);
 
 /* ---- master_notify.c ---- */
 

@@ -42,7 +42,10 @@ void master_set_slots(struct master *master, int64_t wanted)
     if ((size_t)wanted != master->slots.wanted && master->slots.spawning)
         log_event(LOG_INFO, wanted > (int64_t)master->slots.wanted ? "slot_start" : "slot_stop",
                   LOG_I("slots", wanted));
-    slots_resize(&master->slots, (size_t)wanted);
+    if (master->adopted && !master->opened)
+        master->slots.wanted = (size_t)wanted; /* the lease thread cannot be told yet */
+    else
+        slots_resize(&master->slots, (size_t)wanted);
 }
 
 /* Takes the new set over; what needs a restart is in it as it was. */

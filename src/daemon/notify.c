@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/human.h"
 #include "base/unix_socket.h"
 
@@ -15,6 +16,8 @@
 static struct unix_address address;
 static int notify_fd = -1;
 static int64_t watchdog_ms;
+static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
+static char *taken[ARRAY_LEN(names)]; /* as they came */
 
 /* A number of the environment; 0: none. */
 static int64_t take_number(const char *name)
@@ -36,9 +39,17 @@ void notify_open(void)
         notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (notify_fd >= 0 && (pid == 0 || pid == getpid()))
         watchdog_ms = take_number("WATCHDOG_USEC") / 1000;
-    unsetenv("NOTIFY_SOCKET");
-    unsetenv("WATCHDOG_USEC");
-    unsetenv("WATCHDOG_PID");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        taken[i] = mem_strdup(getenv(names[i]));
+        unsetenv(names[i]);
+    }
+}
+
+void notify_restore(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (taken[i] != NULL)
+            setenv(names[i], taken[i], 1);
 }
 
 bool notify_is_wanted(void)

@@ -12,6 +12,8 @@
 /* Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID over from the environment; nobody that we
  * start is to have them. */
 void notify_open(void);
+/* Puts them back, for a program that takes our place. */
+void notify_restore(void);
 bool notify_is_wanted(void);
 /* NAME=VALUE lines. A message that is not taken at once is dropped: the loop waits for nobody. */
 void notify_send(const char *fmt, ...) PRINTF_LIKE(1, 2);

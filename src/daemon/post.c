@@ -28,6 +28,7 @@ void post_release(struct post *post)
     store_grant_release(&post->grant);
     free(post->text);
     figures_destroy(post->figures);
+    json_object_put(post->state);
     free(post);
 }
 

@@ -22,6 +22,8 @@ enum post_type {
     POST_STOP_JOB,    /* slot, seq: give this one back */
     POST_PACE,        /* pace: after a reload */
     POST_ASK,         /* FIGURES are wanted */
+    POST_FREEZE,      /* FROZEN follows */
+    POST_THAW,        /* the freeze is over: go on */
     /* main -> janitor */
     POST_END,
     /* lease -> main */
@@ -32,6 +34,7 @@ enum post_type {
     POST_ATTEMPT_OVER, /* slot, seq, end: the slot is free; nothing of the attempt runs */
     POST_SLOT_RETIRED, /* slot */
     POST_FIGURES,      /* figures: the answer to ASK */
+    POST_FROZEN,       /* state: the thread rests until THAW; NULL: not now, it goes on */
     POST_STATE,        /* hold, text: why nothing is claimed, for the status */
     /* lease and janitor -> main */
     POST_ENDED /* status, text: the thread has ended */
@@ -74,8 +77,9 @@ struct post {
     enum cause cause;
     enum hold hold;
     int status;
-    char *text;              /* owned */
-    struct figures *figures; /* owned */
+    char *text;                /* owned */
+    struct figures *figures;   /* owned */
+    struct json_object *state; /* owned */
 };
 
 struct post *post_create(enum post_type type) MUST_CHECK;

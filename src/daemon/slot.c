@@ -372,7 +372,9 @@ bool slots_on_death(struct slots *slots, pid_t pid, int status, const struct rus
 
 static bool is_worker(void *arg, pid_t pid)
 {
-    return slot_of_pid(arg, pid) != NULL;
+    const struct slots *slots = arg;
+
+    return pid == slots->spared || slot_of_pid(slots, pid) != NULL;
 }
 
 static void slot_settle(struct slots *slots, struct slot *slot)

@@ -84,6 +84,7 @@ struct slot {
 
 struct slots {
     struct slot **all; /* index = number */
+    pid_t spared;      /* a child that is no worker and no orphan; 0: none */
     size_t count;
     size_t wanted;
     bool spawning; /* workers may be started */
@@ -122,6 +123,16 @@ void slots_on_publish(struct slots *slots, struct post *post);
 void slots_on_kill(struct slots *slots, const struct post *post);
 void slots_on_attempt_over(struct slots *slots, const struct post *post);
 void slots_on_retired(struct slots *slots, const struct post *post);
+
+/* ---- slot_handover.c: USR2 ---- */
+
+/* No worker but idle ones and those at work on a conversion. */
+bool slots_can_be_handed_over(const struct slots *slots) MUST_CHECK;
+struct json_object *slots_state(const struct slots *slots) MUST_CHECK;
+/* Takes the workers up, in the other program; none is read or killed before slots_go_on(). false:
+ * the state is none. */
+bool slots_take_over(struct slots *slots, struct json_object *array) MUST_CHECK;
+void slots_go_on(struct slots *slots);
 
 /* Kills every job at once (QUIT). */
 void slots_kill_jobs(struct slots *slots);

@@ -229,9 +229,9 @@ static enum turn start(struct attempt *a)
 }
 
 /* Until the result is packed, or the attempt is over. */
-static enum turn convert(struct attempt *a)
+static enum turn convert(struct attempt *a, bool begun)
 {
-    enum turn turn = start(a);
+    enum turn turn = begun ? TURN_TIME : start(a);
 
     while (turn == TURN_TIME || turn == TURN_SENT)
         turn = await(a);
@@ -510,14 +510,14 @@ static void report(struct attempt *a, enum attempt_end end, struct attempt_repor
     report_r->error = mem_strdup(error != NULL ? error : a->error);
 }
 
-void attempt_run(struct queue *queue, struct claim *claim, struct attempt_host *host,
-                 struct attempt_report *report_r)
+static void run(struct queue *queue, struct claim *claim, struct attempt_host *host, bool begun,
+                struct attempt_report *report_r)
 {
     struct attempt a = {.queue = queue, .claim = claim, .host = host};
     enum turn turn;
 
     a.next_beat_boot_ms = claim->renewed_boot_ms + queue->limits.heartbeat_ms / BEAT_FIRST_PART;
-    turn = convert(&a);
+    turn = convert(&a, begun);
     if (turn == TURN_PACKED)
         turn = publish(&a);
     report(&a, close_attempt(&a, turn), report_r);
@@ -525,4 +525,16 @@ void attempt_run(struct queue *queue, struct claim *claim, struct attempt_host *
         record_attempt_release(a.record);
     free(a.record);
     forget_error(&a);
+}
+
+void attempt_run(struct queue *queue, struct claim *claim, struct attempt_host *host,
+                 struct attempt_report *report_r)
+{
+    run(queue, claim, host, false, report_r);
+}
+
+void attempt_resume(struct queue *queue, struct claim *claim, struct attempt_host *host,
+                    struct attempt_report *report_r)
+{
+    run(queue, claim, host, true, report_r);
 }

@@ -86,6 +86,10 @@ struct attempt_report {
  * or lost (or left to go stale, when the store never answered). claim's memory is the caller's. */
 void attempt_run(struct queue *queue, struct claim *claim, struct attempt_host *host,
                  struct attempt_report *report_r);
+/* The same for a claim whose conversion an earlier program of this process began: the host has it
+ * already, and its events follow. */
+void attempt_resume(struct queue *queue, struct claim *claim, struct attempt_host *host,
+                    struct attempt_report *report_r);
 void attempt_report_release(struct attempt_report *report);
 
 #endif

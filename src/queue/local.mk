@@ -4,6 +4,7 @@ queue_sources = \
 	src/queue/candidates.c src/queue/candidates.h \
 	src/queue/charge.c src/queue/charge.h \
 	src/queue/claim.c \
+	src/queue/claim_state.c src/queue/claim_state.h \
 	src/queue/failure.c \
 	src/queue/fleet.c src/queue/fleet.h \
 	src/queue/fleet_edit.c src/queue/fleet_edit.h \
