@@ -102,6 +102,9 @@ out_has "2 written, 0 current, 11 without a result, 0 errors"
 expect 0 "$bf" --store "$to" hydrate "$tmp/tree"
 out_has "0 written, 2 current"
 
+# What follows looks at folders, and kills: on directories alone.
+[ -z "${CLI_TEST_S3-}" ] || exit "$bad"
+
 # ---- a target that lives already: nothing of it is replaced, what it lacks comes ----
 live=file://$tmp/live
 mkdir "$tmp/few"
@@ -147,7 +150,7 @@ for folder in store/raw queue/todo; do
     pid=$!
     begun=$(date +%s)
     until [ -n "$(find "$target/pdf/$folder" -type f 2>/dev/null | head -n 1)" ]; do
-        [ $(($(date +%s) - begun)) -lt 60 ] || { fail "nothing was copied within 60 s"; break; }
+        [ $(($(date +%s) - begun)) -lt $((60 * ${BLOBFORGE_TEST_SLOW:-1})) ] || { fail "nothing was copied within 60 s"; break; }
         kill -0 "$pid" 2>/dev/null || break
     done
     kill -KILL "$pid" 2>/dev/null
@@ -173,7 +176,7 @@ env --default-signal=INT "$bf" copy -v "$from" "file://$tmp/stopped" >"$tmp/out"
 pid=$!
 begun=$(date +%s)
 until grep -q '^copied' "$tmp/out"; do
-    [ $(($(date +%s) - begun)) -lt 60 ] || { fail "nothing was copied within 60 s"; break; }
+    [ $(($(date +%s) - begun)) -lt $((60 * ${BLOBFORGE_TEST_SLOW:-1})) ] || { fail "nothing was copied within 60 s"; break; }
     kill -0 "$pid" 2>/dev/null || break
 done
 kill -INT "$pid" 2>/dev/null
