@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "ingest/follow.h"
 #include "ingest/names.h"
+#include "ingest/seen.h"
 #include "ingest/walk.h"
 
 struct file_list {
@@ -37,6 +38,7 @@ struct crew {
     struct file_list settled;  /* with content, dropped: to become pointers again */
     int pulling;               /* in the puller's hands */
     int pulled;                /* with content in place, `settled` included */
+    struct seen in_vain;       /* hashes whose pull came to nothing; the puller's alone */
     char **warnings;
     size_t warning_count, warning_next;
     int under_way; /* files made and not dropped */
@@ -237,6 +239,13 @@ static void pull_one(struct crew *crew, struct file *file)
     char *error;
     int fd;
 
+    /* In a folder that is followed each try is an event that would ask for the next one. */
+    if (seen_has(&crew->in_vain, file->hash)) {
+        file_refuse(file, INGEST_LFS_MISSING,
+                    "a git-lfs pointer whose content could not be had before in this run; see that "
+                    "error");
+        return;
+    }
     file->content = lfs_content_pull(file->path, file->fd, &file->st, &rules, &fd, &error);
     if (file->content != NULL) {
         file_reopen(file, fd);
@@ -245,6 +254,7 @@ static void pull_one(struct crew *crew, struct file *file)
         file->abandoned = true;
     } else {
         file_refuse(file, INGEST_LFS_MISSING, "%s", error);
+        seen_add(&crew->in_vain, file->hash);
     }
     free(error);
 }
@@ -253,6 +263,8 @@ static void return_one(struct crew *crew, struct file *file)
 {
     char *error = NULL;
 
+    if (file->reason != INGEST_REASON_NONE)
+        seen_add(&crew->in_vain, lfs_content_hash(file->content));
     if (!lfs_content_return(file->content, &error)) {
         pthread_mutex_lock(&crew->lock);
         crew->warnings = mem_resize(crew->warnings, crew->warning_count + 1, sizeof(char *));
@@ -479,6 +491,7 @@ void crew_destroy(struct crew *crew)
     while (crew->warning_next < crew->warning_count)
         free(crew->warnings[crew->warning_next++]);
     free(crew->warnings);
+    seen_release(&crew->in_vain);
     pthread_cond_destroy(&crew->pull_work);
     pthread_cond_destroy(&crew->ready_grew);
     pthread_cond_destroy(&crew->room);
