@@ -9,6 +9,9 @@
 
 #define FANOUT 16   /* children of a shard: one more digit */
 #define DEPTH_MAX 3 /* 4096 shards; beyond, pages are read one after the other */
+/* Lines of a shard that are read page by page beside its siblings', rather than cut further: a page
+ * a thousand lines is what a listing costs, a cut costs sixteen. 16 × 8192 lines are some 30 MB. */
+#define PAGED_MAX 8192
 
 /* What is known of one place in one shard: a run of lines, and whether more follow. */
 struct stream {
@@ -22,6 +25,7 @@ struct stream {
 
 struct shard {
     char digits[DEPTH_MAX + 1];
+    bool paged; /* read page by page, not cut */
     struct stream streams[SCAN_COUNT];
 };
 
@@ -146,6 +150,68 @@ static enum queue_result load(struct scan *scan, struct shard *shards, size_t co
     return result;
 }
 
+/* How many lines the shard has, as far as a first page tells: hashes are spread evenly. */
+static double estimate(const struct shard *shard)
+{
+    size_t depth = strlen(shard->digits);
+    double sum = 0;
+
+    for (size_t i = 0; i < SCAN_COUNT; i++) {
+        const struct stream *stream = &shard->streams[i];
+        char hash[65], digits[7];
+
+        if (!stream->more) {
+            sum += (double)stream->count;
+        } else if (stream->count == 0 || !key_hash(stream->lines[stream->count - 1]->key, hash)) {
+            sum += PAGED_MAX + 1; /* a page without a job: nothing is known */
+        } else {
+            memcpy(digits, hash + depth, 6);
+            digits[6] = '\0';
+            sum += (double)stream->count * 0x1000000 / (double)(strtoul(digits, NULL, 16) + 1);
+        }
+    }
+    return sum;
+}
+
+/* The further pages of those siblings that are not worth a cut: one page of each at once. */
+static enum queue_result load_pages(struct scan *scan, struct shard *shards, size_t count)
+{
+    size_t most = count * SCAN_COUNT, used;
+    struct store_op *ops = mem_alloc(most * sizeof(*ops));
+    char(*keys)[KEY_SIZE] = mem_alloc(most * KEY_SIZE);
+    struct stream **targets = mem_alloc(most * sizeof(struct stream *));
+    enum queue_result result = QUEUE_OK;
+
+    for (size_t i = 0; i < count; i++)
+        shards[i].paged = estimate(&shards[i]) <= PAGED_MAX;
+    do {
+        used = 0;
+        for (size_t i = 0; i < count; i++) {
+            for (unsigned place = 0; place < SCAN_COUNT && shards[i].paged; place++) {
+                struct stream *stream = &shards[i].streams[place];
+
+                if (!stream->more)
+                    continue;
+                scan_key(&scan->queue->keys, (enum scan_place)place, shards[i].digits, keys[used]);
+                store_op_init(&ops[used], STORE_LIST, keys[used]);
+                ops[used].start_after = stream->after;
+                targets[used++] = stream;
+            }
+        }
+        if (used > 0)
+            result = step_read(scan->queue, NULL, ops, used, scan->error_r);
+        for (size_t i = 0; i < used; i++) {
+            if (result == QUEUE_OK)
+                add_page(targets[i], &ops[i]);
+            store_op_release(&ops[i]);
+        }
+    } while (used > 0 && result == QUEUE_OK);
+    free(targets);
+    free(keys);
+    free(ops);
+    return result;
+}
+
 /* The rest of a stream's pages. */
 static enum queue_result load_rest(struct scan *scan, const char *digits, enum scan_place place,
                                    struct stream *stream)
@@ -228,6 +294,8 @@ static enum queue_result scan_shard(struct scan *scan, struct shard *shard)
         children[i].digits[depth] = "0123456789abcdef"[i];
     }
     result = load(scan, children, FANOUT, shard);
+    if (result == QUEUE_OK)
+        result = load_pages(scan, children, FANOUT);
     for (size_t i = 0; i < FANOUT; i++) {
         if (result == QUEUE_OK)
             result = scan_shard(scan, &children[i]);

@@ -1,8 +1,9 @@
 /* Going through the folders of a bucket hash by hash: what counts, lists, the janitor's twins and
  * the audit look at.
  *
- * The hash space is cut into shards (first digits) until a shard's listing of a folder fits a page;
- * pages of sibling shards are fetched at once; memory is bounded by the pages of sixteen shards.
+ * The hash space is cut into shards (first digits) until a shard's listings are a few pages; pages
+ * of sibling shards are fetched at once, so that all pages together are hardly more than the keys
+ * need; memory is bounded by the pages of sixteen shards.
  * Listings are a hint of what was there while they were made, hash by hash, never a snapshot of the
  * bucket. Every page is read; a listing that is cut is an error, not its end. */
 #ifndef BF_QUEUE_SCAN_H
