@@ -68,7 +68,7 @@ struct index_query {
     const char *const *tags; /* whole tags, ASCII case does not matter */
     size_t tag_count;
     bool anywhere; /* also in the midst of words: looks at every entry; only ASCII case is equal */
-    int64_t limit; /* 0: all. Up to 20 000 matches come best first */
+    int64_t limit; /* 0: all. Up to 2000 matches come best first */
 };
 #define INDEX_WORD_MAX 1000 /* bytes; longer words match nothing */
 

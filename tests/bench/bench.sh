@@ -8,6 +8,7 @@
 #                    limit two busy cores leave to whoever starts processes beside the server
 #   ingest           MB/s and files/s beside `openssl dgst -sha256` and a plain upload loop
 #   start            ms of `--version` and of `status` on a directory store beside /bin/true, median of 200 runs
+#   counting, search large counts and a large manifest, in tests/bench/counts.sh, which says how to make them larger
 #   memory           RssAnon of the master with 32 slots and of an idle worker, VmRSS beside it
 #
 # Each figure has a directory or a prefix of its own, in which the gate has passed before the clock starts. Figures of a
@@ -260,3 +261,6 @@ status_of() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; }
 row "master, 32 slots, after 200 jobs (max 6144)" "$(status_of "$master" RssAnon)" "$(status_of "$master" VmRSS)" ""
 worker=$(for pid in $(pgrep -P "$master"); do echo "$(status_of "$pid" RssAnon) $pid"; done | sort -n | tail -n 1)
 row "the largest idle worker (max 2048)" "${worker%% *}" "$(status_of "${worker##* }" VmRSS)" ""
+
+echo
+"$top_srcdir/tests/bench/counts.sh"
