@@ -17,9 +17,7 @@
 #include "index/index_private.h"
 #include "queue/record.h"
 
-#define RANKED_MAX                                                                                 \
-    20000 /* more matches are not put in order: that would take as long as telling                 \
-           */
+#define RANKED_MAX 2000 /* more are not put in order: that takes longer than finding them */
 #define COLUMNS "e.hash, e.paths, e.paths_raw, e.tags, e.size, e.ingested, e.source"
 /* A hash that stands in a shard and in v1's object: the shard's line counts. */
 #define ONCE                                                                                       \
