@@ -115,9 +115,9 @@ static const char *const seeds[] = {
     "{\"cmd\":\"log-level\",\"level\":\"debug\"}",
     "{\"cmd\":[{\"cmd\":{}}]}",
     "{\"type\":\"hello\",\"seq\":0,\"version\":2,\"pid\":77}",
-    "{\"type\":\"progress\",\"seq\":7,\"phase\":\"convert\",\"stage\":\"text\",\"page\":3,"
-    "\"pages\":9,"
-    "\"cpu_seconds\":1.5,\"rss_bytes\":1024,\"size_bytes\":99,\"name\":\"a.pdf\"}",
+    ("{\"type\":\"progress\",\"seq\":7,\"phase\":\"convert\",\"stage\":\"text\",\"page\":3,"
+     "\"pages\":9,"
+     "\"cpu_seconds\":1.5,\"rss_bytes\":1024,\"size_bytes\":99,\"name\":\"a.pdf\"}"),
     "{\"type\":\"packed\",\"seq\":7,\"length\":12,\"md5\":\"00112233445566778899aabbccddeeff\"}",
     "{\"type\":\"sent\",\"seq\":7,\"status\":\"ok\",\"error\":null}",
     "{\"type\":\"ended\",\"seq\":7,\"blame\":\"charge\",\"breaker\":false,\"record\":{\"cause\":"
