@@ -9,7 +9,11 @@ fail() { echo "FAILED: $*"; exit 1; }
 chmod 0755 "$dir"
 export BLOBFORGE_WORK_DIR=$dir/work HOME=$dir
 [[ -x /usr/bin/python3 ]] || { echo "skipped: no /usr/bin/python3 (Debian package python3)"; exit 77; }
-if "$forge" --store "file://$dir/store" doctor 2>&1 | grep -q '^sandbox  l0'; then
+printf '%%PDF-1.4\n' >"$dir/x.pdf"
+"$forge" -q --store "file://$dir/store" ingest "$dir/x.pdf"
+"$forge" --store "file://$dir/store" doctor >"$dir/doctor" 2>&1 || true
+grep -q '^sandbox  ' "$dir/doctor" || fail "doctor names no level: $(cat "$dir/doctor")"
+if grep -q '^sandbox  l0' "$dir/doctor"; then
     echo "skipped: no sandbox above l0 here"
     exit 77
 fi
@@ -34,7 +38,6 @@ told("resolv", lambda: os.stat("/etc/hosts") and open("/etc/hosts"))
 told("null", lambda: open("/dev/null", "w"))
 PY
 echo key >"$dir/secret"
-printf '%%PDF-1.4\n' >"$dir/x.pdf"
 ask() { # PROFILE EXPECTED...
     local profile=$1 word
     shift
