@@ -1,6 +1,7 @@
 /* See places.h. */
 #include "convert/places.h"
 
+#include <dirent.h>
 #include <glob.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+
+#define PLACES_ENTRIES_MAX 1000 /* of a folder that is shown piece by piece */
 
 struct place_row {
     const char *path;
@@ -141,57 +144,83 @@ static bool is_program_folder(const char *slot, const char *folder)
            !is_home(folder) && (stat(folder, &st) != 0 || (st.st_mode & S_ISVTX) == 0);
 }
 
-/* A program or script and what lies beside it; of a Python environment (pyvenv.cfg) the whole. */
-static void add_program(struct places *places, const char *slot, const char *program)
+/* A folder with all in it; piece by piece where the converter's own user id may not pass it. */
+static void add_folder(struct places *places, const struct identity *identity, const char *folder)
 {
+    struct dirent *entry;
+    struct stat st;
+    DIR *dir;
+
+    if (stat(folder, &st) == -1 || identity_may_search(identity, &st)) {
+        add(places, folder, LANDLOCK_EXECUTE, true);
+        return;
+    }
+    dir = opendir(folder);
+    for (int count = 0; dir != NULL && count < PLACES_ENTRIES_MAX && (entry = readdir(dir)) != NULL;
+         count++) {
+        char *path = mem_printf("%s/%s", folder, entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+            add(places, path, LANDLOCK_EXECUTE, true);
+        free(path);
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+/* A program or script and what lies beside it; of a Python environment (pyvenv.cfg) the whole. */
+static void add_program(struct places *places, const struct sandbox_spec *spec, const char *program)
+{
+    const char *slot = spec->folder;
     char *folder = mem_strdup(program), *slash = strrchr(folder, '/'), *config;
 
     *slash = '\0';
     if (is_program_folder(slot, folder))
-        add(places, folder, LANDLOCK_EXECUTE, true);
+        add_folder(places, &spec->identity, folder);
     add(places, program, LANDLOCK_EXECUTE, true);
     slash = strrchr(folder, '/');
     if (slash != NULL) {
         *slash = '\0';
         config = mem_printf("%s/pyvenv.cfg", folder);
         if (access(config, F_OK) == 0)
-            add(places, folder, LANDLOCK_EXECUTE, true);
+            add_folder(places, &spec->identity, folder);
         free(config);
     }
     free(folder);
 }
 
-static void add_path(struct places *places, const char *slot, const char *path)
+static void add_path(struct places *places, const struct sandbox_spec *spec, const char *path)
 {
+    const char *slot = spec->folder;
     struct stat st;
 
     if (stat(path, &st) == -1 || is_beneath(path, slot) || is_beneath(slot, path))
         return;
     if (S_ISREG(st.st_mode))
-        add_program(places, slot, path);
+        add_program(places, spec, path);
     else if (S_ISDIR(st.st_mode) && strcmp(path, "/") != 0)
-        add(places, path, LANDLOCK_EXECUTE, true);
+        add_folder(places, &spec->identity, path);
 }
 
 /* What the operator's command names by an absolute path (`python3 /srv/conv/main.py
  * --models=/srv/models`) is meant to be read. */
-static void add_word(struct places *places, const char *slot, const char *word)
+static void add_word(struct places *places, const struct sandbox_spec *spec, const char *word)
 {
     const char *path = word[0] == '/' ? word : strstr(word, "=/");
 
     if (path != NULL)
-        add_path(places, slot, path + (*path == '=' ? 1 : 0));
+        add_path(places, spec, path + (*path == '=' ? 1 : 0));
 }
 
 /* NAME=/one:/two of converter_env. */
-static void add_entry(struct places *places, const char *slot, const char *entry)
+static void add_entry(struct places *places, const struct sandbox_spec *spec, const char *entry)
 {
     const char *equals = strchr(entry, '=');
     char *list = mem_strdup(equals != NULL ? equals + 1 : ""), *rest = list, *path;
 
     while ((path = strsep(&rest, ":")) != NULL)
         if (path[0] == '/')
-            add_path(places, slot, path);
+            add_path(places, spec, path);
     free(list);
 }
 
@@ -215,13 +244,13 @@ void places_collect(const struct sandbox_spec *spec, struct places *places_r)
     add_rows(places_r, spec->folder, toolchain, ARRAY_LEN(toolchain));
     add_profile(places_r, spec);
     for (size_t i = 1; spec->argv[0] != NULL && spec->argv[i] != NULL; i++)
-        add_word(places_r, spec->folder, spec->argv[i]);
+        add_word(places_r, spec, spec->argv[i]);
     for (size_t i = 0; spec->env != NULL && spec->env[i] != NULL; i++)
-        add_entry(places_r, spec->folder, spec->env[i]);
-    add_program(places_r, spec->folder, spec->program);
+        add_entry(places_r, spec, spec->env[i]);
+    add_program(places_r, spec, spec->program);
     real = realpath(spec->program, NULL); /* what the name of a link leads to */
     if (real != NULL && strcmp(real, spec->program) != 0)
-        add_program(places_r, spec->folder, real);
+        add_program(places_r, spec, real);
     free(real);
     add_slot(places_r, spec->folder);
 }

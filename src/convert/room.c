@@ -6,7 +6,6 @@
  * made stricter: mount_setattr(2) does that for a whole tree (Linux 5.12). */
 #include "convert/room.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -35,7 +34,6 @@
 #define AT_WHOLE_TREE 0x8000U
 
 #define ROOM_FDS 3
-#define ROOM_ENTRIES_MAX 1000 /* of a folder that is shown piece by piece */
 #define ROOM_TMPFS "mode=0755,size=1m,nr_inodes=4096"
 
 struct room {
@@ -145,9 +143,6 @@ static bool mount_point_make(const char *target, mode_t mode)
     return fd != -1 || access(target, F_OK) == 0;
 }
 
-static bool bind_place(const struct helper *helper, const struct room_place *place,
-                       const char *root, const char *source);
-
 static bool link_copy(const char *source, const char *target)
 {
     char to[4096];
@@ -157,36 +152,6 @@ static bool link_copy(const char *source, const char *target)
         return false;
     to[len] = '\0';
     return symlink(to, target) == 0 || errno == EEXIST;
-}
-
-/* What lies in a folder that the converter may not pass: in one of ours with its name. */
-static bool bind_entries(const struct helper *helper, const struct room_place *place,
-                         const char *root, const char *source)
-{
-    DIR *dir = opendir(source);
-    struct dirent *entry;
-    bool ok = dir != NULL;
-
-    for (int count = 0; ok && count < ROOM_ENTRIES_MAX && (entry = readdir(dir)) != NULL;) {
-        char *path, *from, *target;
-        struct stat st;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        path = mem_printf("%s/%s", place->path, entry->d_name);
-        from = mem_printf("%s/%s", source, entry->d_name);
-        target = mem_printf("%s%s", root, path);
-        if (lstat(from, &st) == 0 && S_ISLNK(st.st_mode))
-            ok = link_copy(from, target);
-        else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
-            ok = bind_place(helper, &(struct room_place){path, NULL, place->access}, root, from);
-        free(path);
-        free(from);
-        free(target);
-        count++;
-    }
-    if (dir != NULL)
-        closedir(dir);
-    return ok;
 }
 
 static bool bind_place(const struct helper *helper, const struct room_place *place,
@@ -209,11 +174,7 @@ static bool bind_place(const struct helper *helper, const struct room_place *pla
         set |= ATTR_NO_DEVICES;
         break;
     }
-    if (stat(source, &st) == 0 && S_ISDIR(st.st_mode) && place->access == ROOM_READ &&
-        !identity_may_search(&helper->plan->identity, &st))
-        ok = parents_make(root, place->path) && mount_point_make(target, st.st_mode) &&
-             bind_entries(helper, place, root, source);
-    else if (stat(source, &st) == -1)
+    if (stat(source, &st) == -1)
         ok = errno == ENOENT || errno == EACCES || errno == ENOTDIR; /* is not there: passed over */
     else
         ok = parents_make(root, place->path) && mount_point_make(target, st.st_mode) &&
