@@ -13,7 +13,7 @@ if len(lines) < 20:
 everywhere = {"-f", "--store", "-o", "--json", "-q", "-v"}
 for line in lines:
     command = line.split()[1]
-    wanted = set(re.findall(r"\[(--?[a-z-]+)", line, re.I))
+    wanted = set(re.findall(r"\[(--?[a-z0-9-]+)", line, re.I))
     page = os.path.join(man, "blobforge-%s.1" % command)
     if not os.path.exists(page):
         print("%s: there is no such page" % page)
@@ -26,7 +26,7 @@ for line in lines:
         bad = 1
     has = set()
     # An option with a letter is there by its letter; several flags may stand together (.Op Fl aln).
-    for dash, name in re.findall(r"\bFl (Fl |\\?-)?([A-Za-z][A-Za-z-]*)", synopsis):
+    for dash, name in re.findall(r"\bFl (Fl |\\?-)?([A-Za-z0-9][A-Za-z0-9-]*)", synopsis):
         has.update(["--" + name] if dash else ["-" + letter for letter in name])
     for option in sorted(wanted - has):
         print("%s: SYNOPSIS lacks %s" % (page, option))
