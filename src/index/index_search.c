@@ -302,30 +302,35 @@ static void append_like(struct ask *ask, struct buf *where, enum field field, co
     json_object_put(text);
 }
 
-static void append_words(struct ask *ask, struct buf *match, struct buf *where, enum field field,
-                         const char *const *words, size_t count, bool anywhere)
+/* `exact` gets the same question of whole words. */
+static void append_words(struct ask *ask, struct buf *match, struct buf *exact, struct buf *where,
+                         enum field field, const char *const *words, size_t count, bool anywhere)
 {
     static const char *const columns[] = {NULL, "name", "path"};
 
     for (size_t i = 0; i < count; i++) {
         char *word = clean_text(words[i]);
 
-        if (!anywhere && has_letters(word))
+        if (!anywhere && has_letters(word)) {
             append_phrase(match, columns[field], word, word[1] != '\0');
-        else
+            append_phrase(exact, columns[field], word, false);
+        } else {
             append_like(ask, where, field, word);
+        }
         free(word);
     }
 }
 
-static void append_tags(struct ask *ask, struct buf *match, struct buf *where,
+static void append_tags(struct ask *ask, struct buf *match, struct buf *exact, struct buf *where,
                         const char *const *tags, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         char *tag = clean_text(tags[i]);
 
-        if (has_letters(tag))
+        if (has_letters(tag)) {
             append_phrase(match, "tag", tag, false);
+            append_phrase(exact, "tag", tag, false);
+        }
         buf_printf(where,
                    " AND EXISTS (SELECT 1 FROM json_each(e.tags) t WHERE t.value = ?%zu COLLATE"
                    " NOCASE)",
@@ -385,7 +390,7 @@ enum queue_result index_search(struct index *index, struct queue *queue,
                       .arg = arg,
                       .limit = query->limit,
                       .sql = BUF_INIT};
-    struct buf match = BUF_INIT, where = BUF_INIT;
+    struct buf match = BUF_INIT, exact = BUF_INIT, where = BUF_INIT;
     enum queue_result result = QUEUE_OK;
     const char *group = group_by_hash(index);
     size_t number;
@@ -394,17 +399,22 @@ enum queue_result index_search(struct index *index, struct queue *queue,
     if (too_long(query->words, query->word_count) || too_long(query->names, query->name_count) ||
         too_long(query->paths, query->path_count) || too_long(query->tags, query->tag_count))
         return QUEUE_OK;
-    append_words(&ask, &match, &where, FIELD_ANY, query->words, query->word_count, query->anywhere);
-    append_words(&ask, &match, &where, FIELD_NAME, query->names, query->name_count,
+    append_words(&ask, &match, &exact, &where, FIELD_ANY, query->words, query->word_count,
                  query->anywhere);
-    append_words(&ask, &match, &where, FIELD_PATH, query->paths, query->path_count,
+    append_words(&ask, &match, &exact, &where, FIELD_NAME, query->names, query->name_count,
                  query->anywhere);
-    append_tags(&ask, &match, &where, query->tags, query->tag_count);
+    append_words(&ask, &match, &exact, &where, FIELD_PATH, query->paths, query->path_count,
+                 query->anywhere);
+    append_tags(&ask, &match, &exact, &where, query->tags, query->tag_count);
     if (match.len == 0) {
         buf_printf(&ask.sql, "SELECT " COLUMNS " FROM entry e WHERE 1%s%s", buf_text(&where),
                    group);
     } else {
-        number = bind_later(&ask, match.data, match.len, false);
+        /* The rows of a beginning of words are all gathered before the first one comes, those of
+         * whole words come one by one: where these are enough, nobody waits for the others. */
+        number = bind_later(&ask, exact.data, exact.len, false);
+        if (query->limit == 0 || query->limit > RANKED_MAX || is_few(&ask, number))
+            number = bind_later(&ask, match.data, match.len, false);
         if (group[0] == '\0' && is_few(&ask, number)) /* bm25() bears no groups */
             buf_printf(&ask.sql,
                        "SELECT " COLUMNS " FROM (SELECT rowid AS r, bm25(words, 10.0, 2.0, 4.0)"
@@ -420,6 +430,7 @@ enum queue_result index_search(struct index *index, struct queue *queue,
     result = ask_run(&ask, error_r);
     ask_release(&ask);
     buf_release(&match);
+    buf_release(&exact);
     buf_release(&where);
     return result;
 }
