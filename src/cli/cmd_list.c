@@ -11,6 +11,7 @@
 #include "cli/jobs.h"
 #include "cli/table.h"
 
+#define WIDE 160       /* columns from which a terminal has room for whole hashes */
 #define TEXT_LIMIT 100 /* a screen or two; programs get all */
 
 struct listing {
@@ -50,12 +51,12 @@ static void add_row(struct listing *listing, const struct job_view *view)
          : view->state == JOB_DEAD       ? view->dead.moved_at
          : facts.not_before_ms > 0       ? facts.not_before_ms
                                          : facts.queued_ms;
-    progress = job_progress_text(&facts);
+    progress = view->state == JOB_PROCESSING ? job_progress_text(&facts) : NULL;
     table_add(listing->table,
-              (const char *[]){view->hash, view->tier_known ? tier_name(view->tier) : NULL,
-                               view->name, retries, human_show_size(view->size_bytes, size),
-                               human_show_time(ms, when), facts.worker, progress, facts.cause,
-                               facts.error});
+              (const char *[]){cli_terminal_out() && cli_columns() < WIDE ? short_hash : view->hash,
+                               view->tier_known ? tier_name(view->tier) : NULL, view->name, retries,
+                               human_show_size(view->size_bytes, size), human_show_time(ms, when),
+                               facts.worker, progress, facts.cause, facts.error});
     free(progress);
 }
 
@@ -105,11 +106,14 @@ static struct table *make_table(const struct listing *listing)
         {"WORKER", false, true, false}, {"PROGRESS", false, false, false},
         {"CAUSE", false, false, false}, {"ERROR", false, true, false}};
 
+    struct table *table;
+
     if (cli_json(listing->cli))
         return NULL;
-    if (listing->with_paths)
-        return table_create(full, ARRAY_LEN(full));
-    return table_create(brief, ARRAY_LEN(brief));
+    table = listing->with_paths ? table_create(full, ARRAY_LEN(full))
+                                : table_create(brief, ARRAY_LEN(brief));
+    table_drop_columns(table);
+    return table;
 }
 
 static enum exitcode list_jobs(struct cli *cli, struct queue *queue, enum job_state state,

@@ -240,9 +240,9 @@ keys janitor
 if command -v script >/dev/null 2>&1; then
     : >"$tmp/err"
     last="list on a terminal"
-    env -u NO_COLOR TERM=xterm COLUMNS=46 script -qc "'$bf' list --state failed; '$bf' list --state todo" /dev/null >"$tmp/out" 2>&1 </dev/null
+    env -u NO_COLOR TERM=xterm COLUMNS=42 script -qc "'$bf' list --state failed; '$bf' list --state todo" /dev/null >"$tmp/out" 2>&1 </dev/null
     grep -qF "$(printf '\342\200\246')" "$tmp/out" || fail "$last: nothing was cut"
-    tr -d '\r' <"$tmp/out" | sed 's/…/./g' | awk 'length($0) > 46 { bad = 1 } END { exit bad }' || fail "$last: wider than 46 columns"
+    tr -d '\r' <"$tmp/out" | sed 's/…/./g' | awk 'length($0) > 42 { bad = 1 } END { exit bad }' || fail "$last: wider than 42 columns"
     env -u NO_COLOR TERM=xterm script -qc "'$bf' list" /dev/null >"$tmp/out" 2>&1 </dev/null
     grep -qF "$(printf '\033[')" "$tmp/out" || fail "$last: no colours"
     NO_COLOR=1 TERM=xterm script -qc "'$bf' list" /dev/null >"$tmp/out" 2>&1 </dev/null
