@@ -30,6 +30,8 @@ dist_man_MANS += \
 	man/blobforge-workers.1 \
 	man/blobforge-converter.7 \
 	man/blobforge-queue.7 \
+	man/blobforge-troubleshooting.7 \
+	man/blobforge-tutorial.7 \
 	man/blobforged.8
 
 if BUILD_PDF2MD

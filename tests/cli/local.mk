@@ -15,6 +15,7 @@ CLI_TESTS = \
 	tests/cli/results.sh \
 	tests/cli/screens.sh \
 	tests/cli/settings.sh \
+	tests/cli/tutorial.sh \
 	tests/cli/usage.sh
 check_PROGRAMS += tests/cli/args_test
 TESTS += tests/cli/args_test $(CLI_TESTS)
