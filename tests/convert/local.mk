@@ -3,8 +3,8 @@
 check_PROGRAMS += tests/convert/test_parts tests/convert/test_run tests/convert/hostile \
 	tests/convert/test_resident tests/convert/resident_fake
 TESTS += tests/convert/test_parts tests/convert/test_run tests/convert/test_resident tests/convert/test_user.sh tests/convert/example.sh \
-	tests/convert/adapters.sh tests/convert/profiles.sh tests/convert/ocr.sh
-EXTRA_DIST += tests/convert/test_user.sh tests/convert/example.sh tests/convert/adapters.sh tests/convert/profiles.sh tests/convert/ocr.sh
+	tests/convert/adapters.sh tests/convert/profiles.sh tests/convert/ocr.sh tests/convert/wrapper.sh
+EXTRA_DIST += tests/convert/test_user.sh tests/convert/example.sh tests/convert/adapters.sh tests/convert/profiles.sh tests/convert/ocr.sh tests/convert/wrapper.sh
 tests_convert_test_parts_SOURCES = tests/convert/test_parts.c
 tests_convert_test_parts_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 tests_convert_test_run_SOURCES = tests/convert/test_run.c
