@@ -173,7 +173,7 @@ static void run_overlapped(struct race *race)
 static const char *judge(struct race *race, const char *name)
 {
     size_t won = 0, unknown = 0, winners = 1, len = 0;
-    bool stands = false;
+    bool stands = false, found;
     char *text;
 
     for (size_t i = 0; i < race->count; i++) {
@@ -200,12 +200,13 @@ static const char *judge(struct race *race, const char *name)
         stands = won == 0; /* nobody came through */
     if (text == NULL && race->deletes)
         stands = true;
+    found = text != NULL;
     free(text);
     if (race->gate->failed)
         return NULL;
     if (won > winners)
         return "of several at once more than one is told that it won";
-    if (!stands && (won > 0 || text != NULL))
+    if (!stands && (won > 0 || found))
         return "what stands is not what the winner wrote";
     if (won == 0 && unknown == 0 && !race->deletes)
         return "of several at once none wins";

@@ -28,4 +28,4 @@ expect 64 "no operands" operand
 "$daemon" -t >/dev/null || fail "-t: status $?"
 "$daemon" -T | grep -q "^store = file://$dir/store  # env" || fail "-T does not name the store and its origin"
 "$daemon" --version | grep -q "^blobforged [0-9]" || fail "--version"
-echo "80, 64"
+echo "80, 78, 64"
