@@ -40,13 +40,13 @@ enum queue_result charge_plan(struct queue *queue, struct claim *claim, struct c
         charge->way = CHARGE_SETTLED;
     else if (charge->cancelled && sight_has_marker(charge->sight) && !word_broken(claim, charge))
         charge->way = CHARGE_BURY;
+    else if (!sight_has_marker(charge->sight)) /* nothing there that could be charged already */
+        charge->way = CHARGE_GONE;
     else if ((sight_charged(charge->sight, charge->id) ||
               history_counted(&charge->history, charge->id,
                               sight_count(charge->sight, charge->id))) &&
              !PLANTED(CHARGED_TWICE))
         charge->way = CHARGE_DONE;
-    else if (!sight_has_marker(charge->sight))
-        charge->way = CHARGE_GONE;
     else if (word_broken(claim, charge))
         return QUEUE_BUSY;
     else if (charge->bury_now || charge->count >= queue->limits.max_retries)
