@@ -30,6 +30,7 @@ struct move {
     enum cancel_to to;
     const struct claim *claim; /* once its lock is ours */
     bool has_result;           /* one was seen, whether it stands or not */
+    bool begun;                /* and its lock says so */
     const char *from_name, *to_name;
     /* Is there something to do in this state? OK: yes; NONE, BUSY: no; *done: nothing is needed. */
     enum queue_result (*check)(struct move *move, const struct sight *sight, bool *done);
@@ -90,10 +91,16 @@ static enum queue_result act_once(struct move *move, struct claim *claim, bool *
     return result;
 }
 
-/* Says in the lock that the move begins. */
+/* Says in the lock that the move begins: nothing is touched before that beat has been answered, for
+ * what a lock does not tell nobody carries on. */
 static enum queue_result begin(struct move *move, struct claim *claim, char **error_r)
 {
-    return claim->beat == 0 ? claim_renew(move->queue, claim, error_r) : QUEUE_OK;
+    enum queue_result result = QUEUE_OK;
+
+    if (!move->begun && !PLANTED(MOVE_UNSAID))
+        result = claim_renew(move->queue, claim, error_r);
+    move->begun = result == QUEUE_OK;
+    return result;
 }
 
 static enum queue_result act_under_lock(struct move *move, struct claim *claim, bool *done,

@@ -38,6 +38,7 @@ enum planted {
     PLANTED_LATE_DEATH_COUNTS,       /* a burial that lands after a retry hides the job */
     PLANTED_CANCEL_DROPPED,          /* a lock is released whatever mark it carries */
     PLANTED_MOVE_DROPPED,            /* a dead mover's move is not carried on */
+    PLANTED_MOVE_UNSAID,             /* a move acts before its lock says that it begins */
     PLANTED_COUNT
 };
 extern enum planted planted_bug; /* of the simulator */

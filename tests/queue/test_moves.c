@@ -13,6 +13,7 @@
 #define LOCK "pdf/queue/processing/" H
 #define DEAD "pdf/queue/dead/" H
 #define OUT "pdf/store/out/" H ".zip"
+#define FAILED "pdf/queue/failed/" H
 #define LOST "pdf/registry/logs/" H "/attempts/"
 
 static struct world world;
@@ -34,6 +35,15 @@ static void tear_down(void)
     actor_release(&actor);
     actor_release(&other);
     world_release(&world);
+}
+
+static void world_delete(const char *key)
+{
+    struct store_op op;
+
+    store_op_init(&op, STORE_DELETE, key);
+    ck_assert_int_eq(store_do(world.inner, &op), STORE_OK);
+    store_op_release(&op);
 }
 
 static bool there(const char *key)
@@ -289,6 +299,73 @@ START_TEST(begun_move_is_carried_on)
 END_TEST
 
 /* A wish of a program that we do not know, or bytes: the job is put in order, nothing else. */
+/* Every move says in its lock that it has begun before it touches anything, also when its first try
+ * to say so was not even sent. */
+static int refusals, touched;
+
+static bool beats(const struct store_op *op)
+{
+    return op->kind == STORE_PUT && strcmp(op->key, LOCK) == 0 && op->cond == STORE_IF_MATCH;
+}
+
+static struct store_fault refuse_beats(void *arg, const struct store_fault_call *call)
+{
+    struct store_fault fault = {.kind = STORE_FAULT_NONE};
+
+    (void)arg;
+    if (beats(call->op) && refusals > 0) {
+        refusals--;
+        fault.kind = STORE_FAULT_NOT_SENT;
+    }
+    return fault;
+}
+
+static void look_at_effect(void *arg, const struct store_fault_call *call)
+{
+    const struct store_op *op = call->op;
+
+    (void)arg;
+    if ((op->kind != STORE_PUT && op->kind != STORE_DELETE) || op->status != STORE_OK ||
+        strcmp(op->key, LOCK) == 0)
+        return;
+    touched++;
+    ck_assert_msg(number_in(LOCK, "beat") > 0, "%s is touched before the move has begun", op->key);
+}
+
+START_TEST(nothing_is_touched_before_a_move_has_begun)
+{
+    struct retry_options reset = {.by = "me", .reset = true};
+
+    set_up((_i & 1) != 0);
+    refusals = 2;
+    touched = 0;
+    world.net->hooks.decide = refuse_beats;
+    world.net->hooks.trace = look_at_effect;
+    switch (_i / 2) {
+    case 0:
+        ck_assert_int_eq(queue_retry(&other.queue, H, &reset, &from, &to, &error), QUEUE_OK);
+        break;
+    case 1:
+        ck_assert_int_eq(queue_cancel(&other.queue, H, CANCEL_BURY, "me", &from, &to, &error),
+                         QUEUE_OK);
+        break;
+    case 2:
+        ck_assert_int_eq(queue_reprioritize(&other.queue, H, TIER_HIGH, &from, &to, &error),
+                         QUEUE_OK);
+        break;
+    case 3:
+        ck_assert_int_eq(queue_remove(&other.queue, H, "me", &from, &to, &error), QUEUE_OK);
+        break;
+    }
+    world.net->hooks.decide = NULL;
+    world.net->hooks.trace = NULL;
+    ck_assert_int_eq(refusals, 0);
+    ck_assert_int_gt(touched, 0);
+    ck_assert(!there(LOCK));
+    tear_down();
+}
+END_TEST
+
 START_TEST(wish_that_cannot_be_read_harms_nobody)
 {
     static const char *const wishes[] = {"{}",
@@ -342,6 +419,24 @@ START_TEST(burial_that_lands_after_a_retry_counts_no_more)
     world_pass(&world, 2 * 60 * 60 * 1000);
     ck_assert_int_eq(work(FATE_DONE), ATTEMPT_END_DONE);
     ck_assert(there(OUT) && !there(DEAD) && !there(MARKER));
+    tear_down();
+}
+END_TEST
+
+/* Of a job that a user removed and ingested anew the past is not known: the burial shows until the
+ * job is retried, and a daemon that has it already makes its result. */
+START_TEST(burial_that_lands_on_a_new_life_is_retried)
+{
+    struct retry_options options = {.by = "me"};
+
+    set_up((_i & 1) != 0);
+    bury_late(0);
+    ck_assert_int_eq(state(), JOB_DEAD);
+    if ((_i & 2) != 0)
+        ck_assert_int_eq(queue_retry(&other.queue, H, &options, &from, &to, &error), QUEUE_OK);
+    ck_assert_int_eq(state(), (_i & 2) != 0 ? JOB_TODO : JOB_DEAD);
+    ck_assert_int_eq(work(FATE_DONE), ATTEMPT_END_DONE);
+    ck_assert_int_eq(state(), JOB_DONE);
     tear_down();
 }
 END_TEST
@@ -463,6 +558,32 @@ START_TEST(lost_attempt_tells_of_its_owner)
 }
 END_TEST
 
+/* A lost attempt whose marker is gone, while its record and another's failed record stand: the
+ * marker is made again with the count that they tell. */
+START_TEST(lost_attempt_without_a_marker_gets_one)
+{
+    struct claim claim;
+    char *key, *record;
+
+    set_up(_i != 0);
+    claim = claimed();
+    key = mem_printf(LOST "%s.json", claim.id);
+    record = mem_printf("{\"claim\":\"%s\",\"outcome\":\"lost\",\"charged\":true,\"number\":1}",
+                        claim.id);
+    world_put(&world, key, record);
+    world_put(&world, FAILED,
+              "{\"error\":\"x\",\"retries\":1,\"claim\":\"ffeeddccbbaa99887766554433221100\"}");
+    world_delete(MARKER);
+    pass_stale();
+    ck_assert(there(MARKER));
+    ck_assert_int_eq(number_in(MARKER, "retries"), 2);
+    free(record);
+    free(key);
+    claim_release_memory(&claim);
+    tear_down();
+}
+END_TEST
+
 /* ---- looking at many ---- */
 
 static bool count_one(void *arg, struct job_view *view)
@@ -516,12 +637,15 @@ int main(void)
     tcase_add_loop_test(both, begun_cancel_is_carried_on, 0, 4);
     tcase_add_loop_test(both, begun_clearing_is_carried_on, 0, 4);
     tcase_add_loop_test(both, begun_move_is_carried_on, 0, 4);
+    tcase_add_loop_test(both, nothing_is_touched_before_a_move_has_begun, 0, 8);
     tcase_add_loop_test(both, wish_that_cannot_be_read_harms_nobody, 0, 2);
     tcase_add_loop_test(both, burial_that_lands_after_a_retry_counts_no_more, 0, 2);
+    tcase_add_loop_test(both, burial_that_lands_on_a_new_life_is_retried, 0, 4);
     tcase_add_loop_test(both, burial_of_v1_counts_unless_named, 0, 2);
     tcase_add_loop_test(both, what_was_needed_and_what_was_not, 0, 2);
     tcase_add_loop_test(both, attempts_are_numbered_by_runs, 0, 2);
     tcase_add_loop_test(both, lost_attempt_tells_of_its_owner, 0, 2);
+    tcase_add_loop_test(both, lost_attempt_without_a_marker_gets_one, 0, 2);
     tcase_add_test(both, list_of_many_takes_few_requests);
     suite_add_tcase(suite, both);
     runner = srunner_create(suite);

@@ -19,6 +19,7 @@
  *   rule: fair       a job that is due is claimed while slots are idle
  *   rule: cancel     no lock goes while its cancel mark has not been carried out
  *   rule: move       no lock of a move that had begun goes before the move is done, whoever does it
+ *   rule: begin      a move touches nothing before its lock says that it has begun
  *   rule: retry      a burial that lands after a retry does not hide the job
  *
  * With a v1 worker about, 2, 4 and 6 are nobody's to promise. */
@@ -75,6 +76,7 @@ struct job_truth {
     bool lock_v1, lock_begun; /* begun: of a move, by its second beat */
     char lock_do[8];          /* the move's wish */
     int lock_tier;
+    int64_t lock_beat;
     int64_t lock_changed_ms, changed_ms;
     bool armed;  /* must be somewhere */
     int pending; /* removals and clearings under way, or never heard of again */
@@ -317,6 +319,19 @@ static void check_holder(struct sim *sim, const struct actor *actor, const struc
                       actor->process->name, actor->name, store_kind_name(op->kind), op->key);
 }
 
+/* Of what its lock does not tell, a mover that dies leaves one half for ever. */
+static void check_begun(struct sim *sim, const struct actor *actor, const struct job_truth *job,
+                        const struct store_op *op)
+{
+    const struct claim_truth *claim = find_claim(sim, job->lock ? job->lock_claim : "");
+
+    if (claim != NULL && claim->actor == actor->id && claim->epoch == actor->epoch &&
+        claim->op != LOCK_OP_CONVERT && claim->op != LOCK_OP_HEAL && job->lock_beat == 0)
+        sim_violation(sim, "rule begin: %s %s sends a %s of %.70s before its %s has begun",
+                      actor->process->name, actor->name, store_kind_name(op->kind), op->key,
+                      job->lock_do[0] != '\0' ? job->lock_do : "move");
+}
+
 void check_sent(struct sim *sim, struct actor *actor, const struct store_op *op)
 {
     struct job_truth *job;
@@ -334,6 +349,8 @@ void check_sent(struct sim *sim, struct actor *actor, const struct store_op *op)
         actor->dead_sent_ms = sim->now_ms;
     if (place != PLACE_LOCK || op->kind == STORE_DELETE)
         check_lease(sim, actor, job, op);
+    if (place != PLACE_LOCK)
+        check_begun(sim, actor, job, op);
     if (place == PLACE_MARKER)
         check_holder(sim, actor, job, op);
     if (place == PLACE_LOCK && op->kind == STORE_DELETE && actor->pending_epoch == actor->epoch &&
@@ -451,6 +468,7 @@ static void note_wish(struct job_truth *job, const struct record_lock *lock)
     const char *what = json_get_text(lock->wish, "do");
     enum tier tier = TIER_DEFAULT;
 
+    job->lock_beat = lock->beat;
     job->lock_begun = lock->beat > 0 && what != NULL && lock->op != LOCK_OP_REMOVE;
     snprintf(job->lock_do, sizeof(job->lock_do), "%.7s", what != NULL ? what : "");
     (void)!tier_parse(json_get_text(lock->wish, "tier"), &tier);

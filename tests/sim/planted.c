@@ -53,6 +53,7 @@ static const char *const names[] = {
     "late-death-counts-after-retry",
     "cancel-mark-dropped",
     "dead-mover's-move-dropped",
+    "move-that-does-not-say-it-begins",
     "window-of-one-key",
     "heal-without-lock",
     "result-stored-elsewhere",
