@@ -159,6 +159,93 @@ START_TEST(shape_comes_to_where_it_belongs)
 }
 END_TEST
 
+/* ---- what v1 finds of ours ---- */
+
+static int closed, wished, generations;
+
+static void assert_number(struct json_object *object, const char *name, const char *key)
+{
+    struct json_object *value = NULL;
+
+    ck_assert_msg(json_object_object_get_ex(object, name, &value) &&
+                      json_object_is_type(value, json_type_int) &&
+                      json_object_get_int64(value) >= 0,
+                  "%s: %s is not a number to v1", key, name);
+}
+
+/* v1 looks up these fields by name, in these types, and nothing else: a lock that is closing or
+ * holds a wish, a record with a generation, are to it what they always were. */
+static void read_as_v1(void *arg, const struct store_fault_call *call)
+{
+    const struct store_op *op = call->op;
+    struct json_object *object = NULL;
+    enum tier tier;
+
+    (void)arg;
+    if (op->kind != STORE_PUT || op->status != STORE_OK ||
+        strncmp(op->key, "pdf/queue/", 10) != 0 || op->body_len == 0)
+        return;
+    ck_assert_int_eq(json_parse(op->body, op->body_len, JSON_RECORD_MAX, &object), JSON_OK);
+    if (strcmp(op->key, LOCK) == 0) {
+        ck_assert_ptr_nonnull(json_get_text(object, "worker"));
+        assert_number(object, "started", op->key);
+        assert_number(object, "last_heartbeat", op->key);
+        assert_number(object, "retries", op->key);
+        ck_assert(tier_parse(json_get_text(object, "priority"), &tier));
+        closed += json_object_object_get_ex(object, "closing", NULL);
+        wished += json_object_object_get_ex(object, "wish", NULL);
+    } else if (strcmp(op->key, DEAD) == 0) {
+        ck_assert_ptr_nonnull(json_get_text(object, "error"));
+        ck_assert_ptr_nonnull(json_get_text(object, "moved_to_dead_at"));
+        ck_assert_ptr_nonnull(json_get_text(object, "reason"));
+        assert_number(object, "total_retries", op->key);
+        generations += json_object_object_get_ex(object, "generation", NULL);
+    } else if (strcmp(op->key, FAILED) == 0) {
+        ck_assert_ptr_nonnull(json_get_text(object, "error"));
+        ck_assert_ptr_nonnull(json_get_text(object, "worker"));
+        ck_assert_ptr_nonnull(json_get_text(object, "failed_at"));
+        assert_number(object, "timestamp", op->key);
+        assert_number(object, "retries", op->key);
+        ck_assert(tier_parse(json_get_text(object, "priority"), &tier));
+    } else {
+        assert_number(object, "retries", op->key);
+        generations += json_object_object_get_ex(object, "generation", NULL);
+    }
+    json_object_put(object);
+}
+
+START_TEST(what_we_write_is_what_v1_reads)
+{
+    struct retry_options options = {.by = "me", .reset = true};
+    static const enum fate fates[] = {FATE_FAIL, FATE_GIVE_BACK, FATE_BURY};
+    const char *from, *to;
+
+    world_init(&world, _i != 0, 1);
+    actor_init(&actor, &world, 1);
+    closed = wished = generations = 0;
+    world.net->hooks.trace = read_as_v1;
+    world_add_raw(&world, H);
+    ck_assert_int_eq(queue_enqueue(&actor.queue, H, TIER_NORMAL, &error), QUEUE_OK);
+    for (size_t i = 0; i < 3; i++) {
+        struct attempt_report report;
+
+        ck_assert(world_work(&actor, fates[i], &report));
+        attempt_report_release(&report);
+        world_pass(&world, 2 * 60 * 60 * 1000);
+    }
+    ck_assert_int_eq(queue_retry(&actor.queue, H, &options, &from, &to, &error), QUEUE_OK);
+    ck_assert_int_eq(queue_reprioritize(&actor.queue, H, TIER_HIGH, &from, &to, &error), QUEUE_OK);
+    ck_assert_int_eq(queue_cancel(&actor.queue, H, CANCEL_BURY, "me", &from, &to, &error),
+                     QUEUE_OK);
+    ck_assert_int_eq(queue_clear_dead(&actor.queue, H, "me", &from, &to, &error), QUEUE_OK);
+    ck_assert_int_eq(closed > 0, _i == 0); /* only where DELETE has no condition */
+    ck_assert_int_ge(wished, 8);
+    ck_assert_int_ge(generations, 4);
+    actor_release(&actor);
+    world_release(&world);
+}
+END_TEST
+
 /* v1's cancel empties the marker and deletes the lock, and tells nobody. */
 START_TEST(cancel_of_v1_stops_our_worker)
 {
@@ -225,6 +312,7 @@ int main(void)
 
     tcase_add_loop_test(both, shape_comes_to_where_it_belongs, 0,
                         2 * (int)(sizeof(shapes) / sizeof(shapes[0])));
+    tcase_add_loop_test(both, what_we_write_is_what_v1_reads, 0, 2);
     tcase_add_loop_test(both, cancel_of_v1_stops_our_worker, 0, 2);
     tcase_add_loop_test(both, v1_that_beats_keeps_its_lock, 0, 2);
     suite_add_tcase(suite, both);

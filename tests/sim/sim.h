@@ -53,6 +53,7 @@ enum sim_once { /* exhaustive runs: one thing befalls the n-th call, nothing els
     ONCE_LOST_REQUEST,
     ONCE_LOST_ANSWER,
     ONCE_DELAYED,
+    ONCE_NOT_SENT,
     ONCE_CRASH_LATE, /* its sender dies, and the request takes effect long after */
     ONCE_COUNT
 };

@@ -182,7 +182,7 @@ static void worker_body(struct actor *actor)
                            .job = &sim->jobs[sim_below(sim, (int64_t)sim->job_count)],
                            .tier = sim_chance(sim, 7000) ? TIER_NORMAL
                                                          : (enum tier)sim_below(sim, TIER_COUNT)};
-        char *there, *buried;
+        char *there = NULL, *buried = NULL;
 
         sim_sleep(sim, SECONDS(5) + sim_below(sim, SECONDS(60)));
         name_keys(&j);
@@ -190,6 +190,7 @@ static void worker_body(struct actor *actor)
             get(actor, j.dead, &buried) == STORE_NOT_FOUND)
             convert(&j);
         free(there);
+        free(buried);
     }
 }
 

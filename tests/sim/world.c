@@ -655,6 +655,9 @@ static struct store_fault once(struct sim *sim, struct actor *actor)
         break;
     case ONCE_DELAYED:
         return late_by(sim, MINUTES(1) << sim_below(sim, 5));
+    case ONCE_NOT_SENT:
+        fault.kind = STORE_FAULT_NOT_SENT;
+        break;
     case ONCE_CRASH_LATE:
         sim->dies = actor->process;
         return late_by(sim, MINUTES(8) + sim_below(sim, MINUTES(25)));
