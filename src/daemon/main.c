@@ -306,11 +306,12 @@ static int run_master(struct settings *settings, const struct options *options,
                                          settings_text(settings, SETTING_RUN_DIR),
                                          settings_text(settings, SETTING_INSTANCE));
     char *host = identity_host();
-    char lease_incarnation[INCARNATION_SIZE], janitor_incarnation[INCARNATION_SIZE];
+    /* Static: a thread that hangs in the store outlives this call. */
+    static char lease_incarnation[INCARNATION_SIZE], janitor_incarnation[INCARNATION_SIZE];
+    static const char *before[INCARNATIONS_MAX];
+    static struct incarnations incarnations;
+    static struct master_options master;
     const char *ours[] = {lease_incarnation, janitor_incarnation};
-    const char *before[INCARNATIONS_MAX];
-    struct incarnations incarnations;
-    struct master_options master;
     struct master_end end = {.text = NULL};
     int status;
 

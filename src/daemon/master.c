@@ -548,15 +548,17 @@ static void loop(struct master *master)
 
 int master_run(const struct master_options *options, struct master_end *end_r)
 {
-    struct master master = {.options = options,
-                            .settings = options->settings,
-                            .first_settings = options->settings,
-                            .clock = clock_system(),
-                            .signal_fd = -1,
-                            .upgrade = {.out = -1},
-                            .orderly = true};
+    /* Not on the stack: a thread that hangs in the store outlives this call. */
+    static struct master master;
     int status;
 
+    master = (struct master){.options = options,
+                             .settings = options->settings,
+                             .first_settings = options->settings,
+                             .clock = clock_system(),
+                             .signal_fd = -1,
+                             .upgrade = {.out = -1},
+                             .orderly = true};
     memset(end_r, 0, sizeof(*end_r));
     master.slots.settings = options->settings;
     master.started_boot_ms = clock_boot_ms(master.clock);
