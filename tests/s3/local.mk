@@ -22,7 +22,8 @@ tests_s3_test_contract_SOURCES = tests/s3/test_contract.c tests/s3/bucket.h \
 tests_s3_test_contract_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 
 # Each of these has a server of its own.
-S3_SERVER_TESTS = tests/s3/addressing.sh tests/s3/contract.sh tests/s3/server.sh tests/s3/two_masters.sh tests/s3/bad_store.sh
+S3_SERVER_TESTS = tests/s3/addressing.sh tests/s3/contract.sh tests/s3/server.sh tests/s3/two_masters.sh tests/s3/bad_store.sh \
+	tests/s3/upgrade.sh
 TESTS += tests/s3/test_s3 tests/s3/test_decisions tests/s3/test_faults tests/s3/test_sessions \
 	tests/s3/tls.sh tests/s3/liars.sh tests/s3/creds.sh $(S3_SERVER_TESTS)
 THREAD_TESTS += tests/s3/test_faults tests/s3/two_masters.sh
