@@ -34,7 +34,13 @@ static enum exitcode run(struct cli *cli)
     code = cli_open(cli, CLI_READ, &queue);
     if (code == EXITCODE_OK)
         code = hands_start(cli, queue, interval, &hands);
-    return code == EXITCODE_OK ? screen_run(hands, store_url(queue->store)) : code;
+    if (code != EXITCODE_OK)
+        return code;
+    code = screen_run(hands, store_url(queue->store));
+    if (!cli_flush() && code == EXITCODE_OK)
+        code = EXITCODE_IOERR;
+    /* The threads may wait for a store that hangs, and use what an orderly end would take away. */
+    _exit((int)code);
 }
 
 static const struct cli_option options[] = {
