@@ -217,15 +217,20 @@ bool people_script_waits(enum sim_script script)
            script == SCRIPT_REPRIORITIZE;
 }
 
+/* Looks less and less often: where each call of everybody meets its fault, a job that happens to
+ * take long would else cost thousands of runs about nothing but looking. */
 static void await_state(struct actor *actor, struct queue *queue, enum job_state wanted)
 {
     enum job_state state = JOB_UNKNOWN;
+    int64_t pause = SECONDS(2);
 
     while (state != wanted && !actor->sim->ending) {
         struct job_view view;
         char *error;
 
-        sim_sleep(actor->sim, SECONDS(2));
+        sim_sleep(actor->sim, pause);
+        if (pause < MINUTES(1))
+            pause *= 2;
         if (view_job(queue, actor->sim->jobs[0].hash, &view, &error) == QUEUE_OK)
             state = view.state;
         job_view_release(&view);
