@@ -373,6 +373,55 @@ static bool room_take(struct room *room, pid_t helper, int flags)
     return true;
 }
 
+int room_enter(const struct room *room)
+{
+    for (size_t i = 0; i < ROOM_FDS; i++)
+        if (room->fds[i] != -1 && setns(room->fds[i], room_namespaces[i].flag) == -1)
+            return errno;
+    return 0;
+}
+
+bool room_is_cell(const struct room *room)
+{
+    return room != NULL && room->kind == ROOM_CELL;
+}
+
+/* System V's shared memory and queues would outlive the job in a kept namespace. */
+int room_furnish(void)
+{
+    if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) == -1)
+        return errno;
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == -1)
+        return errno;
+    return 0;
+}
+
+/* What a converter's start will do, once: a filter around us, or a thread that a sanitizer adds to
+ * every process, may refuse it although the namespaces could be made. */
+static bool room_try(const struct room *room)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        pid_t inner;
+        if (room_enter(room) != 0)
+            _exit(1);
+        if (!room_is_cell(room))
+            _exit(0);
+        if (unshare(CLONE_NEWPID) == -1)
+            _exit(1);
+        inner = fork();
+        if (inner == 0)
+            _exit(room_furnish() == 0 ? 0 : 1);
+        if (inner == -1 || waitpid(inner, &status, 0) != inner)
+            _exit(1);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
+    return pid != -1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
+}
+
 static void pair_close(const int ends[2])
 {
     close(ends[0]);
@@ -420,9 +469,11 @@ struct room *room_build(const struct room_plan *plan, char **error_r)
     pair_close(down);
     while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
         ;
-    if (n == 0)
+    if (n == 0 && room_try(room))
         return room;
-    errno = (int)n;
+    if (n == 0)
+        snprintf(report.step, sizeof(report.step), "entering it");
+    errno = n != 0 ? (int)n : EPERM;
 
 fail:
     report.step[sizeof(report.step) - 1] = '\0';
@@ -442,29 +493,6 @@ void room_destroy(struct room *room)
         if (room->fds[i] != -1)
             close(room->fds[i]);
     free(room);
-}
-
-int room_enter(const struct room *room)
-{
-    for (size_t i = 0; i < ROOM_FDS; i++)
-        if (room->fds[i] != -1 && setns(room->fds[i], room_namespaces[i].flag) == -1)
-            return errno;
-    return 0;
-}
-
-bool room_is_cell(const struct room *room)
-{
-    return room != NULL && room->kind == ROOM_CELL;
-}
-
-/* System V's shared memory and queues would outlive the job in a kept namespace. */
-int room_furnish(void)
-{
-    if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) == -1)
-        return errno;
-    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == -1)
-        return errno;
-    return 0;
 }
 
 /* --- the probe -------------------------------------------------------------------------------- */
