@@ -2,6 +2,7 @@
  * ours, the worker card; and, at first, late locks of crashed runs. */
 #include "config.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -295,6 +296,7 @@ void lease_keeper_body(void *arg)
             lease_write_card(lease, &lease->keeper_queue,
                              lease_held(lease) > 0 ? "active" : "idle");
             watch_orphans(lease);
+            malloc_trim(0); /* all threads' heaps: what a burst of failures held goes back */
         } else {
             lease->keeper_rests = true;
             lease_sleep(lease, &lease->keeper,

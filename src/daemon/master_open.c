@@ -131,6 +131,9 @@ int master_open(struct master *master, char **text_r)
     mallopt(M_ARENA_MAX, 2); /* three threads that allocate little: memory before speed */
     raise_descriptor_limit();
     mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    /* What a converter said last (RUN_TAIL_MAX) passes through as whole blocks: back to the host
+     * at once, not holes in a heap that only grows. */
+    mallopt(M_MMAP_THRESHOLD, 32 * 1024);
     if (!open_signals(master) || !children_adopt()) {
         *text_r = mem_printf("cannot set up signals or child reaping: %s", strerror(errno));
         return EXITCODE_OSERR;
