@@ -286,6 +286,18 @@ expect 0 "$bf" workers --prune
 err_has "1 of 1 cards pruned"
 expect 0 "$bf" workers
 err_has "no worker has ever been here"
+
+# ---- the rest of what looks at one job, on this store too ----
 expect 0 "$bf" status "$good"
 expect 0 "$bf" status "$dead"
+out_has "another try would end alike"
+expect 0 "$bf" preview "$good"
+out_has "converted"
+expect 0 "$bf" download -O "$tmp/zips/" "$good"
+is_there "$tmp/zips/good.zip"
+expect 0 "$bf" logs "$dead"
+out_has "no document at all"
+expect 0 "$bf" logs --type converter "$dead"
+out_has "no document at all"
+expect 0 "$bf" janitor --dry-run
 exit "$bad"
