@@ -293,6 +293,8 @@ void slot_kill(struct slots *slots, struct slot *slot, enum slot_killer killer)
     slot->killer = killer;
     slot->state = SLOT_KILLED;
     slot->deadline_boot_ms = 0;
+    if (slot->job != NULL) /* it was this worker's: the next one is not to die of it */
+        slot->job->deadline_boot_ms = 0;
     slots->killed++;
     kill(slot->pid, SIGKILL);
     log_event(LOG_INFO, "kill", LOG_I("slot", slot->number), LOG_I("pid", slot->pid),
