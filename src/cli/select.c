@@ -2,6 +2,7 @@
 #include "cli/select.h"
 
 #include <fnmatch.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -399,6 +400,9 @@ struct verdict {
     char *error;
 };
 
+/* libzip asks for the time zone, which is the whole process's; fetching is what takes time. */
+static pthread_mutex_t zip_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* info.json of a result, as bytes. NULL: *error_r says why. */
 static char *read_info(struct queue *queue, const char *hash, struct buf *info, bool *gone,
                        char **error_r)
@@ -421,9 +425,13 @@ static char *read_info(struct queue *queue, const char *hash, struct buf *info, 
         *gone = true;
     else if (op.status != STORE_OK)
         *error_r = mem_strdup(op.error != NULL ? op.error : "the store does not answer");
-    else if ((result = result_open(fd, error_r)) != NULL)
-        (void)!result_read(result, "info.json", INFO_MAX, info, error_r);
-    result_close(result);
+    else {
+        pthread_mutex_lock(&zip_lock);
+        if ((result = result_open(fd, error_r)) != NULL)
+            (void)!result_read(result, "info.json", INFO_MAX, info, error_r);
+        result_close(result);
+        pthread_mutex_unlock(&zip_lock);
+    }
     store_op_release(&op);
     close(fd);
     return *error_r == NULL && !*gone ? info->data : NULL;
