@@ -13,7 +13,7 @@ converter hang.sh 'if mkdir "'"$dir"'/begun" 2>/dev/null; then
     tail -f '"$hold"'
 fi'
 use hang.sh
-start daemon -n 2 --until-empty -o time_limit=2s -o time_base=2s
+start daemon -n 2 --until-empty -o time_limit=8s -o time_base=8s
 wait_until 30 "a job begun" test -d "$dir/begun"
 hung=
 for worker in $(pgrep -P "$master"); do
