@@ -216,7 +216,7 @@ static enum exitcode verdict_exitcode(struct cli *cli, const struct gate_report 
 static enum exitcode run(struct cli *cli)
 {
     const struct settings *settings = cli_settings(cli);
-    struct gate_opener opener = {open_more, cli};
+    struct gate_opener opener = {open_more, NULL, cli};
     struct checks checks = {.count = 0};
     struct machine_facts facts;
     struct gate_report report;

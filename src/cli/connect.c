@@ -131,7 +131,7 @@ static struct store *open_for_gate(void *arg, const char *address)
 /* A directory declares what it can do; a server is believed only after the gate has looked. */
 static enum exitcode pass_gate(struct cli *cli)
 {
-    struct gate_opener opener = {open_for_gate, cli};
+    struct gate_opener opener = {open_for_gate, NULL, cli};
     struct gate_report report;
     enum exitcode code = EXITCODE_OK;
 

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/quote.h"
 #include "convert/cgroup.h"
+#include "store/store_settings.h"
 
 struct instance {
     struct pidfh *pidfile; /* NULL: adopted, then */
@@ -320,17 +321,8 @@ void incarnations_forget(const struct settings *settings, const char *worker_id,
 
 /* ---- secrets ---- */
 
-static const char *const secret_names[] = {
-    "BLOBFORGE_S3_ACCESS_KEY_ID",
-    "BLOBFORGE_S3_SECRET_ACCESS_KEY",
-    "BLOBFORGE_S3_SESSION_TOKEN",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-};
-
-static char *first_bytes[ARRAY_LEN(secret_names)]; /* as the kernel laid them down */
+#define SECRETS_MAX 8
+static char *first_bytes[SECRETS_MAX]; /* as the kernel laid them down */
 
 static char *value_in(char **envp, const char *name)
 {
@@ -344,35 +336,42 @@ static char *value_in(char **envp, const char *name)
 
 void instance_note_environment(char **envp)
 {
-    for (size_t i = 0; i < ARRAY_LEN(secret_names); i++)
-        first_bytes[i] = value_in(envp, secret_names[i]);
+    const char *const *names = store_settings_secrets();
+
+    for (size_t i = 0; i < SECRETS_MAX && names[i] != NULL; i++)
+        first_bytes[i] = value_in(envp, names[i]);
 }
 
-static char *kept[ARRAY_LEN(secret_names)]; /* in our memory, as the store has them */
+static char *kept[SECRETS_MAX]; /* in our memory, as the store has them */
 
 struct json_object *instance_kept_secrets(void)
 {
     struct json_object *object = json_object_new_object();
+    const char *const *names = store_settings_secrets();
 
-    for (size_t i = 0; i < ARRAY_LEN(secret_names); i++)
+    for (size_t i = 0; i < SECRETS_MAX && names[i] != NULL; i++)
         if (kept[i] != NULL)
-            json_set_text(object, secret_names[i], kept[i]);
+            json_set_text(object, names[i], kept[i]);
     return object;
 }
 
 void instance_restore_secrets(struct json_object *object)
 {
-    for (size_t i = 0; object != NULL && i < ARRAY_LEN(secret_names); i++) {
-        const char *value = json_get_text(object, secret_names[i]);
+    const char *const *names = store_settings_secrets();
+
+    for (size_t i = 0; object != NULL && i < SECRETS_MAX && names[i] != NULL; i++) {
+        const char *value = json_get_text(object, names[i]);
         if (value != NULL)
-            setenv(secret_names[i], value, 1);
+            setenv(names[i], value, 1);
     }
 }
 
 void instance_forget_secrets(void)
 {
-    for (size_t i = 0; i < ARRAY_LEN(secret_names); i++) {
-        char *value = getenv(secret_names[i]);
+    const char *const *names = store_settings_secrets();
+
+    for (size_t i = 0; i < SECRETS_MAX && names[i] != NULL; i++) {
+        char *value = getenv(names[i]);
         /* Where setproctitle() has not written over them meanwhile they may be the same bytes. */
         if (first_bytes[i] != NULL && first_bytes[i] != value && value != NULL &&
             strcmp(first_bytes[i], value) == 0)
@@ -382,6 +381,6 @@ void instance_forget_secrets(void)
         free(kept[i]);
         kept[i] = mem_strdup(value);
         explicit_bzero(value, strlen(value));
-        unsetenv(secret_names[i]);
+        unsetenv(names[i]);
     }
 }

@@ -97,12 +97,18 @@ void lease_set_hold(struct lease *lease, enum hold hold, const char *text)
 {
     struct post *post;
 
-    if (lease->hold == hold)
+    static const char *const begins[] = {"resume", "store_error", "pause", "gate"};
+    static const char *const ends[] = {"resume", "store_ok", "resume", "gate"};
+
+    if (lease->gate.shut && hold != HOLD_GATE)
+        return; /* the graver reason */
+    if (lease->hold == hold && hold != HOLD_GATE)
         return;
-    if (hold != HOLD_NONE)
-        log_event(LOG_WARNING, hold == HOLD_STORE ? "store_error" : "pause", LOG_S("msg", text));
-    else
-        log_event(LOG_INFO, lease->hold == HOLD_STORE ? "store_ok" : "resume");
+    if (hold != HOLD_NONE && lease->hold != hold)
+        log_event(LOG_WARNING, begins[hold], LOG_S("msg", text));
+    else if (hold == HOLD_NONE)
+        log_event(LOG_INFO, ends[lease->hold],
+                  LOG_S("msg", lease->hold == HOLD_GATE ? "jobs are claimed again" : NULL));
     lease->hold = hold;
     post = post_create(POST_STATE);
     post->hold = hold;
@@ -253,6 +259,8 @@ static void on_post(struct lease *lease, struct post *post)
     case POST_ASK:
         lease_send_figures(lease);
         break;
+    case POST_GATE:
+        break; /* lease_gate_turn() sees that it has ended */
     case POST_FREEZE:
         lease_freeze(lease);
         break;
@@ -356,13 +364,14 @@ static void run_loop(struct lease *lease)
     fiber_resume(lease->keeper.fiber);
     while (any_fiber(lease)) {
         struct fiber *fiber;
-        int64_t next, wait_ms;
+        int64_t next, gate, wait_ms;
 
         read_mail(lease);
         next = run_due(lease);
         if (!any_fiber(lease))
             return;
-        wait_ms = next - clock_boot_ms(lease->clock);
+        gate = lease_gate_turn(lease);
+        wait_ms = (gate < next ? gate : next) - clock_boot_ms(lease->clock);
         if (wait_ms < 0)
             wait_ms = 0;
         if (wait_ms > 60000)
@@ -399,6 +408,7 @@ static void *lease_thread(void *arg)
         .options = options, .clock = clock_system(), .rng = rng_system(), .pace = options->pace};
     char *text = NULL;
     struct post *post;
+    bool left;
     int status;
 
     pthread_setname_np(pthread_self(), "lease");
@@ -413,6 +423,7 @@ static void *lease_thread(void *arg)
         lease.end_text = NULL;
         write_meter(&lease);
     }
+    left = lease_gate_end(&lease);
     for (size_t i = 0; i < lease.slot_count; i++)
         if (lease.slots[i] != NULL)
             lease_slot_free(lease.slots[i]);
@@ -422,6 +433,7 @@ static void *lease_thread(void *arg)
     post = post_create(POST_ENDED);
     post->status = status;
     post->text = text;
+    post->thread_left = left;
     post_send(options->to_main, post);
     return NULL;
 }

@@ -21,6 +21,8 @@ struct opening {
     struct queue queue; /* on the real store */
     struct fleet fleet;
     int64_t began_boot_ms, backoff_ms;
+    bool looked_at; /* the gate let it in ... */
+    int64_t pass_age_ms;
 };
 
 /* Waits before another try. false: told to end, or --until-empty and the patience is over. */
@@ -107,7 +109,7 @@ static struct store *open_another(void *arg, const char *address)
 static int ask_gate(struct opening *opening, char **text_r)
 {
     const struct lease_options *options = opening->lease->options;
-    struct gate_opener opener = {open_another, (void *)options};
+    struct gate_opener opener = {open_another, NULL, (void *)options};
 
     if (!options->remote)
         return 0;
@@ -126,11 +128,10 @@ static int ask_gate(struct opening *opening, char **text_r)
         gate_check(&opening->queue, &opener, false, &report);
         verdict = report.verdict;
         text = mem_strdup(report.reason == NULL ? "the gate gives no reason" : report.reason);
-        log_event(verdict == GATE_FIT ? LOG_INFO : LOG_WARNING, "gate",
-                  LOG_S("verdict", verdict == GATE_FIT     ? "fit"
-                                   : verdict == GATE_UNFIT ? "unfit"
-                                                           : "unreachable"),
-                  LOG_S("msg", report.reason));
+        lease_gate_say(&report);
+        opening->looked_at = verdict == GATE_FIT;
+        opening->pass_age_ms =
+            store_server_ms(opening->queue.store, opening->queue.clock) - report.checked_ms;
         gate_report_release(&report);
         if (verdict == GATE_FIT) {
             free(text);
@@ -253,6 +254,8 @@ int lease_open(struct lease *lease, struct store *store, char **text_r)
         status = recover(&opening, text_r);
     if (lease->hold == HOLD_STORE && status == 0)
         lease_set_hold(lease, HOLD_NONE, NULL);
+    if (status == 0 && !lease->finished && opening.looked_at)
+        lease_gate_init(lease, opening.pass_age_ms);
     if (lease->options->opened != NULL)
         lease->options->opened();
     lease->store = store_fiber_open(store);

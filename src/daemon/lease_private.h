@@ -1,11 +1,12 @@
 /* What the lease thread's files share: lease.c (loop), lease_slot.c (a slot's fiber), lease_open.c
- * (start-up), lease_keeper.c (upkeep). */
+ * (start-up), lease_keeper.c (upkeep), lease_gate.c (the gate, again). */
 #ifndef BF_DAEMON_LEASE_PRIVATE_H
 #define BF_DAEMON_LEASE_PRIVATE_H
 
 #include "base/fiber.h"
 #include "daemon/host_load.h"
 #include "daemon/lease.h"
+#include "daemon/lease_gate.h"
 #include "queue/candidates.h"
 #include "queue/fleet.h"
 #include "store/store_fiber.h"
@@ -94,6 +95,7 @@ struct lease {
     enum hold hold;
     int64_t store_retry_boot_ms, store_backoff_ms, store_bad_since_boot_ms;
     int64_t disk_checked_boot_ms;
+    struct lease_gate gate;
     struct lease_counters counters;
     int64_t began_ms, began_boot_ms; /* the session's start: by the store's clock; for durations */
     struct host_load_sampler load_sampler; /* the keeper's */

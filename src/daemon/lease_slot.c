@@ -232,6 +232,8 @@ static int64_t claim_due(struct lease_slot *slot)
 
     if (!slot->ready || lease->mode != CLAIM_ON || lease->picking || slot->unwatched)
         return INT64_MAX;
+    if (!lease_gate_open(lease)) /* woken when it opens */
+        return INT64_MAX;
     if (lease->hold == HOLD_STORE && lease->store_retry_boot_ms > now)
         return lease->store_retry_boot_ms;
     if (lease->look_boot_ms > now)
@@ -502,7 +504,8 @@ static void slot_body(void *arg)
             lease_sleep(lease, &slot->sleeper, due);
             continue;
         }
-        if (choose(slot, &candidate) && !slot_is_over(slot) && take(slot, &candidate))
+        if (choose(slot, &candidate) && !slot_is_over(slot) && lease_gate_open(lease) &&
+            take(slot, &candidate))
             run(slot);
     }
 }

@@ -11,6 +11,7 @@ libblobforge_daemon_a_SOURCES = \
 	src/daemon/lease.c src/daemon/lease.h src/daemon/lease_private.h \
 	src/daemon/handover.c src/daemon/handover.h src/daemon/lease_handover.c \
 	src/daemon/master_upgrade.c src/daemon/slot_handover.c \
+	src/daemon/lease_gate.c src/daemon/lease_gate.h \
 	src/daemon/lease_keeper.c src/daemon/lease_open.c src/daemon/lease_slot.c \
 	src/daemon/master.c src/daemon/master.h src/daemon/master_private.h \
 	src/daemon/master_control.c src/daemon/master_open.c src/daemon/master_reload.c \

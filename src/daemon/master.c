@@ -317,6 +317,7 @@ static void on_ended(struct master *master, struct post *post)
         return;
     }
     pthread_join(master->lease, NULL);
+    master->gate_left = post->thread_left;
     master->lease_runs = false;
     master->orderly = true;
     note_end(master, post->status, post->text);
@@ -372,6 +373,7 @@ static void on_post(struct master *master, struct post *post)
     case POST_ASK:
     case POST_FREEZE:
     case POST_THAW:
+    case POST_GATE:
     case POST_END:
         break; /* not for us */
     }
@@ -587,7 +589,7 @@ int master_run(const struct master_options *options, struct master_end *end_r)
     }
     control_close(master.control);
     end_r->orderly = master.orderly;
-    end_r->threads_left = master.lease_runs || master.janitor_runs;
+    end_r->threads_left = master.lease_runs || master.janitor_runs || master.gate_left;
     if (end_r->threads_left)
         return status;
     slots_destroy(&master.slots);

@@ -49,7 +49,7 @@ enum master_state master_state(const struct master *master, const char **reason_
         return MASTER_DISK_LOW;
     if (master->stage == STAGE_OPENING && master->hold_text == NULL)
         *reason_r = "the store is being opened";
-    if (master->hold == HOLD_STORE || master->stage == STAGE_OPENING)
+    if (master->hold == HOLD_STORE || master->hold == HOLD_GATE || master->stage == STAGE_OPENING)
         return MASTER_WAITING_FOR_STORE;
     return MASTER_RUNNING;
 }

@@ -91,6 +91,7 @@ struct master {
     atomic_llong janitor_interval_ms;
     pthread_t lease, janitor;
     bool lease_runs, janitor_runs;
+    bool gate_left;     /* a probe hangs in the store */
     char notified[256]; /* the status that the service manager has */
     int64_t status_boot_ms, extend_boot_ms, watchdog_boot_ms; /* not before then again */
     int status;

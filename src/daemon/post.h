@@ -24,6 +24,8 @@ enum post_type {
     POST_ASK,         /* FIGURES are wanted */
     POST_FREEZE,      /* FROZEN follows */
     POST_THAW,        /* the freeze is over: go on */
+    /* gate -> lease */
+    POST_GATE, /* its probe has ended: look */
     /* main -> janitor */
     POST_END,
     /* lease -> main */
@@ -51,7 +53,8 @@ enum claim_mode {
 enum hold {
     HOLD_NONE,
     HOLD_STORE,
-    HOLD_DISK
+    HOLD_DISK,
+    HOLD_GATE /* the store is in doubt, or was found unfit */
 };
 
 /* Settings of the lease thread that a reload may change; ms and bytes. */
@@ -77,6 +80,7 @@ struct post {
     enum cause cause;
     enum hold hold;
     int status;
+    bool thread_left;          /* ENDED: another thread hangs in the store and uses what is ours */
     char *text;                /* owned */
     struct figures *figures;   /* owned */
     struct json_object *state; /* owned */

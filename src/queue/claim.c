@@ -394,6 +394,17 @@ static enum queue_result make_again(struct queue *queue, struct claim *claim, ch
     return result;
 }
 
+/* Another claim of our kind stands where the store told us that we won, and our lease has not run
+ * out: either a stray delete made room, or the store does not keep its conditions. */
+static void note_other_winner(struct queue *queue, const struct claim *claim,
+                              const struct standing *standing)
+{
+    if (standing->op.status == STORE_OK && standing->lock.proto == 2 &&
+        standing->lock.claim[0] != '\0' && claim_lease_good(queue, claim))
+        store_note_doubt(queue->store, "the store told us that we hold a lock, and another's "
+                                       "stands there");
+}
+
 /* After 412, 404 or no answer: what stands says whether the beat counts. NONE: nothing stands, and
  * it is not to be made again. */
 static enum queue_result settle_beat(struct queue *queue, struct claim *claim, const char *key,
@@ -415,6 +426,7 @@ static enum queue_result settle_beat(struct queue *queue, struct claim *claim, c
     } else if (standing.op.status == STORE_NOT_FOUND) {
         result = again ? make_again(queue, claim, error_r) : QUEUE_NONE;
     } else {
+        note_other_winner(queue, claim, &standing);
         result = QUEUE_LOST;
     }
     standing_release(&standing);

@@ -58,8 +58,11 @@ static void judge(struct gate *gate)
             continue;
         report->verdict = GATE_UNFIT;
         if (report->reason == NULL)
-            report->reason = mem_printf("%s: %s; use a store that keeps conditions, or a directory",
-                                        report->checks[i].name, report->checks[i].text);
+            report->reason =
+                mem_printf("%s: %s%s", report->checks[i].name, report->checks[i].text,
+                           strchr(report->checks[i].text, ';') != NULL
+                               ? "" /* it has its own remedy */
+                               : "; use a store that keeps conditions, or a directory");
     }
     if (report->verdict == GATE_FIT && !report->delete_if_match && !report->delete_expires) {
         report->verdict = GATE_UNFIT;
@@ -118,6 +121,8 @@ static void probe(struct queue *queue, const struct gate_opener *opener,
                   struct gate_report *report_r)
 {
     static void (*const checks[])(struct gate * gate) = {gate_check_missing,
+                                                         gate_check_expiry,
+                                                         gate_check_lock,
                                                          gate_check_create,
                                                          gate_check_match,
                                                          gate_check_etags,
@@ -144,8 +149,15 @@ static void probe(struct queue *queue, const struct gate_opener *opener,
     checks[0](&gate); /* knows the server's address, if no proxy is between */
     if (!gate.failed)
         open_stores(&gate, opener);
-    for (size_t i = 1; i < ARRAY_LEN(checks) && !gate.failed; i++)
+    for (size_t i = 1; i < ARRAY_LEN(checks) && !gate.failed; i++) {
+        if (opener != NULL && opener->stop != NULL && opener->stop(opener->arg)) {
+            gate.failed = true;
+            report_r->unreachable = STORE_AGAIN;
+            report_r->reason = mem_strdup("the probe was ended early");
+            break;
+        }
         checks[i](&gate);
+    }
     if (!gate.failed && gate.properties.trials)
         say_path(&gate);
     report_r->etag_form = gate_etag_form(store_properties(queue->store));
@@ -163,6 +175,7 @@ void gate_check(struct queue *queue, const struct gate_opener *opener, bool anew
     if (!anew && gate_recall(queue, report_r))
         return;
     probe(queue, opener, report_r);
+    report_r->checked_ms = store_server_ms(queue->store, queue->clock);
     if (report_r->verdict != GATE_UNREACHABLE)
         gate_remember(queue, report_r);
 }

@@ -3,7 +3,8 @@
  * Probes below registry/probe/<32 hex>/ on the very path that jobs take, over every address that
  * the server's name stands for: conditional creates and replaces in sequence and raced with the
  * last byte held back, slow bodies that overlap, ETag forms, conditional and expiring deletes,
- * listings at once, digests, old and stripped signatures, cut bodies, clocks, versioning. Sets the
+ * listings at once, digests, old and stripped signatures, cut bodies, clocks, versioning, and the
+ * bucket's own rules (expiry, object lock), where this key may read them. Sets the
  * store's properties by what it found. A pass is remembered in registry/gate.json for a week, with
  * all that it was found at: store, endpoint, addresses, the server's name of itself, version of the
  * probe.
@@ -15,7 +16,8 @@
 
 #include "queue/queue.h"
 
-#define GATE_VERSION 2
+#define GATE_WEEK_MS (7 * 24 * 3600 * 1000LL) /* a pass is good for so long */
+#define GATE_VERSION 3
 /* A name that stands for as many addresses or more is taken for that of a service which gives out
  * others every time: the pass is not bound to them. */
 #define GATE_ADDRESSES 8
@@ -43,6 +45,7 @@ struct gate_report {
     bool put_if_none_match, put_if_match, delete_if_match, delete_expires, versioned;
     const char *etag_form; /* "bare", "quoted", "both" */
     int64_t clock_offset_ms;
+    int64_t checked_ms; /* server's clock: when it was probed */
     char addresses[GATE_ADDRESSES][STORE_ADDRESS_SIZE];
     size_t address_count;
     struct gate_check *checks;
@@ -55,6 +58,7 @@ struct gate_report {
  * that arrive together. NULL: it cannot. */
 struct gate_opener {
     struct store *(*open)(void *arg, const char *address);
+    bool (*stop)(void *arg); /* true: the probe is to end early, as unreachable; NULL: never */
     void *arg;
 };
 

@@ -7,8 +7,6 @@
 #include "queue/gate_parts.h"
 #include "queue/step.h"
 
-#define WEEK_MS (7 * 24 * 3600 * 1000LL)
-
 const char *gate_etag_form(const struct store_properties *properties)
 {
     return properties->quoted_etag ? "quoted" : properties->presigns ? "bare" : "both";
@@ -77,10 +75,11 @@ static bool take(struct queue *queue, struct json_object *object, struct gate_re
         return false;
     if (!json_get_int(object, "probe_version", &version) || version != GATE_VERSION ||
         !json_get_int(object, "checked_ms", &checked) || checked > now + GATE_CLOCK_SPREAD_MS ||
-        now - checked > WEEK_MS || !same_addresses(queue, object))
+        now - checked > GATE_WEEK_MS || !same_addresses(queue, object))
         return false;
     report_r->verdict = GATE_FIT;
     report_r->remembered = true;
+    report_r->checked_ms = checked;
     report_r->put_if_none_match = flag(properties, "put_if_none_match");
     report_r->put_if_match = flag(properties, "put_if_match");
     report_r->delete_if_match = flag(properties, "delete_if_match");
@@ -124,7 +123,7 @@ static struct json_object *memory_of(struct queue *queue, const struct gate_repo
     json_set_text(object, "server", store_server(queue->store));
     json_set_text(object, "verdict", report->verdict == GATE_FIT ? "fit" : "unfit");
     json_set_bool(object, "versioned", report->versioned);
-    json_set_int(object, "checked_ms", store_server_ms(queue->store, queue->clock));
+    json_set_int(object, "checked_ms", report->checked_ms);
     json_set_bool(properties, "put_if_none_match", report->put_if_none_match);
     json_set_bool(properties, "put_if_match", report->put_if_match);
     json_set_bool(properties, "delete_if_match", report->delete_if_match);

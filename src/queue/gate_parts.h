@@ -84,6 +84,10 @@ void gate_check_range(struct gate *gate);
 void gate_check_conditional_delete(struct gate *gate);
 void gate_check_expiring_delete(struct gate *gate);
 
+/* gate_rules.c: the bucket's own. */
+void gate_check_expiry(struct gate *gate);
+void gate_check_lock(struct gate *gate);
+
 /* gate_races.c: at once. */
 void gate_check_races(struct gate *gate);
 void gate_check_slow(struct gate *gate);

@@ -168,12 +168,32 @@ static void run_overlapped(struct race *race)
     collect(race);
 }
 
+/* Is what stands (NULL: nothing) the body of one that may have won? */
+static bool winner_stands(const struct race *race, size_t won, const char *text, size_t len)
+{
+    bool stands = false;
+
+    if (text == NULL)
+        return race->deletes;
+    if (race->deletes && strcmp(text, "old") == 0)
+        return won == 0; /* nobody came through */
+    for (size_t i = 0; i < race->count; i++) {
+        const struct store_op *op = &race->ops[i];
+
+        if (op->kind == STORE_PUT && len == op->body_len && memcmp(text, op->body, len) == 0)
+            stands = op->status == STORE_OK ||
+                     (op->status == STORE_UNKNOWN && (won == 0 || race->deletes));
+    }
+    return stands;
+}
+
 /* One winner, whose whole body stands; or none that was told so and one of those left unknown. With
  * a DELETE among them it may also have been removed, or none may have come behind it. */
 static const char *judge(struct race *race, const char *name)
 {
     size_t won = 0, unknown = 0, winners = 1, len = 0;
-    bool stands = false, found;
+    const char *fault = NULL;
+    bool stands;
     char *text;
 
     for (size_t i = 0; i < race->count; i++) {
@@ -188,29 +208,17 @@ static const char *judge(struct race *race, const char *name)
             gate_give_up(race->gate, op);
     }
     text = gate_get(race->gate, name, &len);
-    for (size_t i = 0; i < race->count && text != NULL; i++) {
-        const struct store_op *op = &race->ops[i];
-        bool may_stand =
-            op->status == STORE_OK || (op->status == STORE_UNKNOWN && (won == 0 || race->deletes));
-
-        if (op->kind == STORE_PUT && len == op->body_len && memcmp(text, op->body, len) == 0)
-            stands = may_stand;
-    }
-    if (text != NULL && race->deletes && strcmp(text, "old") == 0)
-        stands = won == 0; /* nobody came through */
-    if (text == NULL && race->deletes)
-        stands = true;
-    found = text != NULL;
-    free(text);
+    stands = winner_stands(race, won, text, len);
     if (race->gate->failed)
-        return NULL;
-    if (won > winners)
-        return "of several at once more than one is told that it won";
-    if (!stands && (won > 0 || found))
-        return "what stands is not what the winner wrote";
-    if (won == 0 && unknown == 0 && !race->deletes)
-        return "of several at once none wins";
-    return NULL;
+        fault = NULL; /* nothing is known */
+    else if (won > winners)
+        fault = "of several at once more than one is told that it won";
+    else if (!stands && (won > 0 || text != NULL))
+        fault = "what stands is not what the winner wrote";
+    else if (won == 0 && unknown == 0 && !race->deletes)
+        fault = "of several at once none wins";
+    free(text);
+    return fault;
 }
 
 static const char *finish(struct race *race, const char *name)

@@ -10,7 +10,7 @@ queue_sources = \
 	src/queue/fleet_edit.c src/queue/fleet_edit.h \
 	src/queue/gate.c src/queue/gate.h src/queue/gate_parts.h \
 	src/queue/gate_answers.c src/queue/gate_ask.c src/queue/gate_deletes.c \
-	src/queue/gate_memory.c src/queue/gate_races.c \
+	src/queue/gate_memory.c src/queue/gate_races.c src/queue/gate_rules.c \
 	src/queue/heal.c src/queue/heal.h \
 	src/queue/history.c src/queue/history.h \
 	src/queue/identity.c src/queue/identity.h \

@@ -36,7 +36,7 @@ struct s3_creds_source {
     bool credentials_named, config_named; /* by a variable, so they must be readable */
 };
 
-static const char *const secret_variables[] = {
+const char *const s3_creds_secret_variables[] = {
     "BLOBFORGE_S3_ACCESS_KEY_ID",
     "BLOBFORGE_S3_SECRET_ACCESS_KEY",
     "BLOBFORGE_S3_SESSION_TOKEN",
@@ -44,6 +44,7 @@ static const char *const secret_variables[] = {
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    NULL,
 };
 
 static const char *variable(const char *name)
@@ -90,8 +91,10 @@ struct s3_creds_source *s3_creds_source_create(void)
     struct s3_creds_source *source = s3_secret_create(sizeof(*source));
     if (source == NULL)
         abort(); /* a few hundred KB of address space are not to be had */
-    take_environment(&source->own, secret_variables[0], secret_variables[1], secret_variables[2]);
-    take_environment(&source->aws, secret_variables[3], secret_variables[4], secret_variables[5]);
+    take_environment(&source->own, s3_creds_secret_variables[0], s3_creds_secret_variables[1],
+                     s3_creds_secret_variables[2]);
+    take_environment(&source->aws, s3_creds_secret_variables[3], s3_creds_secret_variables[4],
+                     s3_creds_secret_variables[5]);
     source->profile = mem_strdup(variable("AWS_PROFILE"));
     const char *directory = variable("CREDENTIALS_DIRECTORY");
     if (directory != NULL)
@@ -128,16 +131,6 @@ void s3_creds_source_destroy(struct s3_creds_source *source)
     free(source->credentials_file);
     free(source->config_file);
     s3_secret_destroy(source, sizeof(*source));
-}
-
-void s3_creds_clear_environment(void)
-{
-    for (size_t i = 0; i < ARRAY_LEN(secret_variables); i++) {
-        char *value = getenv(secret_variables[i]);
-        if (value != NULL) /* /proc/PID/environ shows this memory even after unsetenv() */
-            explicit_bzero(value, strlen(value));
-        unsetenv(secret_variables[i]);
-    }
 }
 
 /* ---- shared files ---- */

@@ -15,7 +15,7 @@
  * until it ends.
  *
  * The environment is read once, when the source is made, so that the caller can remove the secrets
- * from it (s3_creds_clear_environment); files are read again at each fetch, so that rotated keys
+ * from it (s3_creds_secret_variables); files are read again at each fetch, so that rotated keys
  * are found. Keys are never logged: error texts name variables, files and line numbers only. They
  * lie in memory that is left out of core dumps and is wiped when freed. One thread per source. */
 #ifndef BF_S3_CREDS_H
@@ -62,9 +62,8 @@ void s3_creds_source_destroy(struct s3_creds_source *source); /* NULL is fine */
 enum s3_creds_status s3_creds_fetch(struct s3_creds_source *source, const struct s3_creds **creds_r,
                                     char **error_r) MUST_CHECK;
 
-/* Wipes the secret variables' memory and removes them from this process's environment. To be called
- * after the last source was made and before other threads run: environ has no lock. */
-void s3_creds_clear_environment(void);
+/* The variables that hold secrets, NULL at the end. */
+extern const char *const s3_creds_secret_variables[];
 
 /* Reads one shared file's text: section [profile] (`prefixed`: also [profile NAME], as the config
  * file writes it), keys aws_access_key_id, aws_secret_access_key, aws_session_token. NONE: no such

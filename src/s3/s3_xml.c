@@ -337,3 +337,77 @@ bool s3_xml_parse_session(const char *text, size_t len, struct s3_creds *creds_r
     explicit_bzero(reader.text, sizeof(reader.text));
     return good;
 }
+
+/* ---- the bucket's rules ---- */
+
+struct expiry_doc {
+    bool found;                    /* the root is what it should be */
+    bool enabled, expires, tagged; /* of the rule being read */
+    char prefix[S3_KEY_MAX + 1];   /* "": all keys */
+    void (*rule)(void *arg, const char *prefix);
+    void *arg;
+};
+
+static void end_rule(struct expiry_doc *doc)
+{
+    if (doc->enabled && doc->expires && !doc->tagged)
+        doc->rule(doc->arg, doc->prefix);
+    doc->enabled = doc->expires = doc->tagged = false;
+    doc->prefix[0] = '\0';
+}
+
+static void expiry_ended(struct reader *r, const char *path, const char *text, size_t len)
+{
+    static const char root[] = "/LifecycleConfiguration", rule[] = "/Rule";
+    struct expiry_doc *doc = r->doc;
+    const char *field = path + sizeof(root) - 1;
+
+    if (strncmp(path, root, sizeof(root) - 1) != 0)
+        return;
+    doc->found |= field[0] == '\0';
+    if (strncmp(field, rule, sizeof(rule) - 1) != 0)
+        return;
+    field += sizeof(rule) - 1;
+    if (field[0] == '\0')
+        end_rule(doc);
+    else if (strcmp(field, "/Status") == 0)
+        doc->enabled = strcmp(text, "Enabled") == 0;
+    else if (strcmp(field, "/Expiration/Days") == 0 || strcmp(field, "/Expiration/Date") == 0)
+        doc->expires = true;
+    else if (strcmp(field, "/Filter/Tag") == 0 || strcmp(field, "/Filter/And/Tag") == 0)
+        doc->tagged = true;
+    else if (strcmp(field, "/Prefix") == 0 || strcmp(field, "/Filter/Prefix") == 0 ||
+             strcmp(field, "/Filter/And/Prefix") == 0)
+        copy_cut(text, len, doc->prefix, sizeof(doc->prefix));
+}
+
+bool s3_xml_parse_expiry(const char *text, size_t len, void (*rule)(void *arg, const char *prefix),
+                         void *arg)
+{
+    struct expiry_doc doc = {.rule = rule, .arg = arg};
+    struct reader reader = {.ended = expiry_ended, .doc = &doc};
+    return read_document(&reader, text, len) && doc.found;
+}
+
+struct lock_doc {
+    bool found, enabled;
+};
+
+static void lock_ended(struct reader *r, const char *path, const char *text, size_t len)
+{
+    struct lock_doc *doc = r->doc;
+    (void)len;
+    if (strcmp(path, "/ObjectLockConfiguration") == 0)
+        doc->found = true;
+    else if (strcmp(path, "/ObjectLockConfiguration/ObjectLockEnabled") == 0)
+        doc->enabled = strcmp(text, "Enabled") == 0;
+}
+
+bool s3_xml_parse_lock(const char *text, size_t len, bool *enabled_r)
+{
+    struct lock_doc doc = {.found = false};
+    struct reader reader = {.ended = lock_ended, .doc = &doc};
+    bool good = read_document(&reader, text, len) && doc.found;
+    *enabled_r = good && doc.enabled;
+    return good;
+}

@@ -49,6 +49,15 @@ struct s3_xml_error {
 /* An Error document; false when it is none. */
 bool s3_xml_parse_error(const char *text, size_t len, struct s3_xml_error *error_r) MUST_CHECK;
 
+/* A LifecycleConfiguration (S3 API, GetBucketLifecycleConfiguration): `rule` is called with the key
+ * prefix of each rule that is in force, lets current objects expire, and asks for no tag. False: it
+ * is none; what `rule` was given is to be dropped. */
+bool s3_xml_parse_expiry(const char *text, size_t len, void (*rule)(void *arg, const char *prefix),
+                         void *arg) MUST_CHECK;
+
+/* An ObjectLockConfiguration (S3 API, GetObjectLockConfiguration). False: it is none. */
+bool s3_xml_parse_lock(const char *text, size_t len, bool *enabled_r) MUST_CHECK;
+
 /* UploadId of an InitiateMultipartUploadResult. */
 bool s3_xml_parse_upload_id(const char *text, size_t len,
                             char id_r[static S3_UPLOAD_ID_SIZE]) MUST_CHECK;

@@ -319,6 +319,24 @@ void store_accept_versions(struct store *store)
     store->versions_accepted = true;
 }
 
+const char *store_doubt(const struct store *store)
+{
+    if (store->versions_accepted)
+        return NULL;
+    return store->versions_seen ? "an answer carried a version id" : store->doubt;
+}
+
+void store_note_doubt(struct store *store, const char *why)
+{
+    store->doubt = why;
+}
+
+void store_clear_doubt(struct store *store)
+{
+    store->versions_seen = false;
+    store->doubt = NULL;
+}
+
 size_t store_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max)
 {
     return store->vtable->addresses != NULL ? store->vtable->addresses(store, addresses_r, max) : 0;

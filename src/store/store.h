@@ -104,7 +104,12 @@ enum store_trial {
     STORE_TRIAL_DIGEST,    /* PUT: announces the MD5 of another body */
     STORE_TRIAL_OLD,       /* signed 20 minutes ago, by the server's clock */
     STORE_TRIAL_HALF,      /* PUT: half of the body, then the connection is cut: UNKNOWN */
-    STORE_TRIAL_RANGE      /* GET: the second and the third byte */
+    STORE_TRIAL_RANGE,     /* GET: the second and the third byte */
+    /* LIST of the bucket's own rules instead of its keys. Entries are key prefixes: below them a
+     * rule in force removes objects by itself; a lock keeps them from being removed. A rule that
+     * asks for tags is left out: nothing of ours has any. */
+    STORE_TRIAL_EXPIRY,
+    STORE_TRIAL_LOCK
 };
 
 /* Holds the last byte of several PUTs back, so that their servers get to the end of them all at
@@ -262,6 +267,7 @@ struct store {
     char *endpoint;          /* S3: SCHEME://HOST[:PORT]/…; NULL: none */
     char server[64];         /* S3: Server of the last answer, cut to fit; foreign text */
     bool versions_seen, versions_accepted;
+    const char *doubt; /* a fixed sentence part; NULL: none */
 };
 
 /* ---- use ---- */
@@ -290,6 +296,12 @@ const char *store_server(const struct store *store);
  * has said that he wants it so. */
 bool store_is_versioned(const struct store *store);
 void store_accept_versions(struct store *store);
+/* Has anything been seen since the gate looked that a fit store does not do: a version id, or what
+ * was noted (a fixed sentence part)? NULL: no, or versions are accepted. The next pass of the gate
+ * clears it. */
+const char *store_doubt(const struct store *store);
+void store_note_doubt(struct store *store, const char *why);
+void store_clear_doubt(struct store *store);
 /* The addresses that the server's name stands for just now, at most max: numbers, sorted. 0: none,
  * not to be found out, or a proxy is between. May wait for the name service. */
 size_t store_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max);

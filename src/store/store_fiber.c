@@ -25,6 +25,8 @@ static void copy_down(struct store_fiber *self)
     self->store.clock_offset_ms = self->inner->clock_offset_ms;
     memcpy(self->store.server, self->inner->server, sizeof(self->store.server));
     self->store.versions_seen |= self->inner->versions_seen;
+    self->inner->versions_seen = false; /* said here from now on, and cleared here */
+    self->store.versions_accepted |= self->inner->versions_accepted;
     if (!self->store.properties_given)
         self->store.properties = self->inner->properties;
 }

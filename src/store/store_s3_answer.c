@@ -100,6 +100,29 @@ static void take_listing(struct s3_task *task, const struct s3_http_answer *answ
         store_op_set_more(op);
 }
 
+static void on_rule(void *arg, const char *prefix)
+{
+    store_op_add_entry(arg, prefix, "", 0, 0);
+}
+
+static void take_rules(struct s3_task *task, const struct s3_http_answer *answer)
+{
+    struct store_op *op = task->op;
+    const char *text = buf_text(answer->body);
+    bool locked = false, read;
+
+    if (op->trial == STORE_TRIAL_EXPIRY)
+        read = s3_xml_parse_expiry(text, answer->body->len, on_rule, op);
+    else
+        read = s3_xml_parse_lock(text, answer->body->len, &locked);
+    if (locked)
+        store_op_add_entry(op, "", "", 0, 0);
+    if (read)
+        return;
+    drop_entries(op);
+    store_op_fail(op, STORE_FATAL, "rules of %s: the answer holds none", task->s3->base.url);
+}
+
 void s3_task_take_answer(struct s3_task *task, struct s3_http_answer *answer)
 {
     struct store_op *op = task->op;
@@ -124,7 +147,10 @@ void s3_task_take_answer(struct s3_task *task, struct s3_http_answer *answer)
         take_meta(op, answer);
         break;
     case STORE_LIST:
-        take_listing(task, answer);
+        if (op->trial == STORE_TRIAL_EXPIRY || op->trial == STORE_TRIAL_LOCK)
+            take_rules(task, answer);
+        else
+            take_listing(task, answer);
         break;
     case STORE_PUT:
     case STORE_DELETE:

@@ -173,7 +173,12 @@ static void plain_request(struct s3_task *task, struct s3_http_request *request)
     case STORE_LIST:
         request->method = "GET";
         request->max_bytes = LIST_BODY_MAX;
-        list_query(op, &task->s3->scratch);
+        if (op->trial == STORE_TRIAL_EXPIRY)
+            add_parameter(&task->s3->scratch, "lifecycle", "");
+        else if (op->trial == STORE_TRIAL_LOCK)
+            add_parameter(&task->s3->scratch, "object-lock", "");
+        else
+            list_query(op, &task->s3->scratch);
         break;
     case STORE_PUT:
         request->method = "PUT";

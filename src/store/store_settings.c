@@ -12,7 +12,8 @@
 struct store_s3_settings {
     const struct settings *settings;
     const char *prefix;
-    const char *address; /* NULL: any */
+    const char *address;          /* NULL: any */
+    struct s3_creds_source *keys; /* NULL: its own */
 };
 
 static enum store_open_status open_s3(const char *bucket, const struct store_options *options,
@@ -25,6 +26,7 @@ static enum store_open_status open_s3(const char *bucket, const struct store_opt
     s3.bucket = bucket;
     s3.prefix = options->s3->prefix;
     s3.address = options->s3->address;
+    s3.creds = options->s3->keys;
     s3.endpoint_url = settings_text(settings, SETTING_S3_ENDPOINT_URL);
     s3.region = settings_text(settings, SETTING_S3_REGION);
     s3.ca_file = settings_text(settings, SETTING_S3_CA_FILE);
@@ -71,11 +73,12 @@ bool store_settings_is_remote(const struct settings *settings)
 }
 
 static enum store_open_status open_at(const struct settings *settings, struct clock *clock,
-                                      struct rng *rng, bool must_exist, const char *address,
+                                      struct rng *rng, bool must_exist,
+                                      struct s3_creds_source *keys, const char *address,
                                       struct store **store_r, char **error_r)
 {
     char *prefix = store_settings_prefix(settings, error_r);
-    struct store_s3_settings s3 = {settings, prefix, address};
+    struct store_s3_settings s3 = {settings, prefix, address, keys};
     struct store_options options = {
         .clock = clock,
         .rng = rng,
@@ -97,17 +100,48 @@ enum store_open_status store_settings_open(const struct settings *settings, stru
                                            struct rng *rng, bool must_exist, struct store **store_r,
                                            char **error_r)
 {
-    return open_at(settings, clock, rng, must_exist, NULL, store_r, error_r);
+    return open_at(settings, clock, rng, must_exist, NULL, NULL, store_r, error_r);
+}
+
+struct s3_creds_source *store_settings_keep_keys(const struct settings *settings)
+{
+    struct s3_creds_source *keys;
+
+    if (!store_settings_is_remote(settings))
+        return NULL;
+    keys = s3_creds_source_create();
+    s3_creds_source_set_region(keys, settings_text(settings, SETTING_S3_REGION));
+    return keys;
+}
+
+void store_settings_drop_keys(struct s3_creds_source *keys)
+{
+    s3_creds_source_destroy(keys);
+}
+
+const char *const *store_settings_secrets(void)
+{
+    return s3_creds_secret_variables;
+}
+
+struct store *store_settings_open_kept(const struct settings *settings,
+                                       struct s3_creds_source *keys, const char *address,
+                                       char **error_r)
+{
+    struct store *store = NULL;
+
+    *error_r = NULL;
+    if (open_at(settings, clock_system(), rng_system(), true, keys, address, &store, error_r) !=
+        STORE_OPEN_OK)
+        store = NULL;
+    return store;
 }
 
 struct store *store_settings_open_pinned(const struct settings *settings, const char *address)
 {
-    struct store *store = NULL;
     char *error = NULL;
+    struct store *store = store_settings_open_kept(settings, NULL, address, &error);
 
-    if (open_at(settings, clock_system(), rng_system(), true, address, &store, &error) !=
-        STORE_OPEN_OK)
-        store = NULL;
     free(error);
     return store;
 }

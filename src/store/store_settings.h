@@ -11,6 +11,8 @@
 #include "base/settings.h"
 #include "store/store_open.h"
 
+struct s3_creds_source;
+
 /* Opens the bucket of setting `store`. `must_exist`: a directory that is not there is
  * STORE_OPEN_MISSING, else it is made. `settings`, clock and rng are borrowed until the store is
  * closed. Unless OK *error_r is one line `WHAT: WHY; REMEDY`, the caller frees it. Nothing is asked
@@ -22,6 +24,17 @@ enum store_open_status store_settings_open(const struct settings *settings, stru
  * gate; NULL when it cannot be opened. */
 struct store *store_settings_open_pinned(const struct settings *settings,
                                          const char *address) MUST_CHECK;
+/* For a thread that opens stores later, when the secrets have left the environment: takes its part
+ * of where keys come from now. NULL: no S3 bucket. For one thread at a time. */
+struct s3_creds_source *store_settings_keep_keys(const struct settings *settings);
+void store_settings_drop_keys(struct s3_creds_source *keys); /* NULL is fine */
+/* Opens the bucket with those keys, by this one of its addresses or (NULL) by any. `keys` is
+ * borrowed until the store is closed. NULL: *error_r says why, the caller frees it. */
+struct store *store_settings_open_kept(const struct settings *settings,
+                                       struct s3_creds_source *keys, const char *address,
+                                       char **error_r) MUST_CHECK;
+/* Names of the environment's variables that hold secrets, NULL at the end. */
+const char *const *store_settings_secrets(void);
 /* The prefix of all keys: the one that the store's URL names, else setting `prefix`; with a slash
  * at its end unless empty. The caller frees. NULL with *error_r: no URL of a store. */
 char *store_settings_prefix(const struct settings *settings, char **error_r) MUST_CHECK;

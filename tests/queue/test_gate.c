@@ -28,7 +28,7 @@ static struct store *open_more(void *arg, const char *address)
 
 START_TEST(honest_store_is_fit_and_remembered)
 {
-    struct gate_opener opener = {open_more, &actor};
+    struct gate_opener opener = {open_more, NULL, &actor};
     struct gate_report report;
     uint64_t calls;
 
@@ -121,7 +121,7 @@ static struct store *open_at(void *arg, const char *address)
 START_TEST(every_address_is_asked)
 {
     static const char *const addresses[] = {"192.0.2.1", "192.0.2.2"};
-    struct gate_opener opener = {open_at, (void *)addresses};
+    struct gate_opener opener = {open_at, NULL, (void *)addresses};
     struct gate_report report;
     bool alike = _i == 0;
     uint64_t calls;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A small S3 server in memory whose buckets are honest, or lie in one named way: for the gate's tests.
 
-    liar.py FOLDER [SECONDS]     writes its port to FOLDER/port
+    liar.py FOLDER [SECONDS]     writes its port to FOLDER/port; names of lies in FOLDER/turned hold for all buckets
 
 It also gives out keys, as STS, a container's agent and an instance's metadata do: sessions that end
 after SECONDS (60); FOLDER/sessions counts them, FOLDER/expired the requests refused for their end, and
@@ -58,7 +58,11 @@ LIES = {
     "ghost-get": "a missing key is answered 200",
     "slow-clock": "LastModified is an hour behind Date",
     "versioned": "answers carry a version id",
+    "versioned-queue": "answers about the queue carry a version id, no others",
     "suspended": "answers carry the version id null",
+    "expires": "a rule of the bucket removes all objects some day",
+    "expires-todo": "the same, of those below pdf/queue/todo/",
+    "object-lock": "the bucket has an object lock",
     "split": "each address has objects of its own",
     # not lies: what servers differ in, and the gate has to cope with
     "quoted": "If-Match wants quotes",
@@ -66,6 +70,9 @@ LIES = {
     "sometimes-conflict": "every third conditional PUT is answered 409, and done or not",
     "conditional-delete": "DELETE goes by If-Match",
     "no-range": "a range is ignored",
+    "expires-elsewhere": "rules remove what is not ours: other keys, tagged ones, old versions, probes",
+    "no-rights": "the bucket's rules may not be read",
+    "no-such-rules": "the bucket has none",
     "session": "only sessions given out here, and not ended, are let in",
 }
 
@@ -87,6 +94,15 @@ lines = threading.Lock()
 def note(name, text):
     with lines, open(os.path.join(sys.argv[1], name), "a", encoding="utf-8") as file:
         file.write(text + "\n")
+
+
+def turned():
+    """Lies that begin and end while the server runs: the names in FOLDER/turned."""
+    try:
+        with open(os.path.join(sys.argv[1], "turned"), encoding="ascii") as file:
+            return set(file.read().split())
+    except FileNotFoundError:
+        return set()
 
 
 def new_session(by):
@@ -260,6 +276,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.begin()
             if "list-type" in self.query:
                 return self.list()
+            if self.key == "" and ("lifecycle" in self.query or "object-lock" in self.query):
+                return self.rules()
             with self.world.lock:
                 held = self.world.objects.get(self.key)
             if held is None and "ghost-get" in self.lies:
@@ -301,6 +319,35 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>%s</ListBucketResult>"
         return self.answer(200, {"Content-Type": "application/xml"}, (body % "".join(lines)).encode())
 
+    def rules(self):
+        """The bucket's own rules; an honest server does not know such a thing."""
+        def rule(inside, status="Enabled"):
+            return "<Rule><ID>x</ID><Status>%s</Status>%s</Rule>" % (status, inside)
+        kind = "lifecycle" if "lifecycle" in self.query else "object-lock"
+        soon = "<Expiration><Days>30</Days></Expiration>"
+        documents = {
+            "expires": ("lifecycle", rule("<Filter/>" + soon)),
+            "expires-todo": ("lifecycle", rule("<Prefix>pdf/queue/todo/</Prefix>" + soon)),
+            "expires-elsewhere": ("lifecycle", rule("<Filter><Prefix>other/</Prefix></Filter>" + soon)
+                                  + rule("<Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter>" + soon)
+                                  + rule("<Filter/>" + soon, "Disabled")
+                                  + rule("<Prefix>pdf/registry/probe/</Prefix>" + soon)
+                                  + rule("<Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>"
+                                         "</NoncurrentVersionExpiration><Expiration><ExpiredObjectDeleteMarker>true"
+                                         "</ExpiredObjectDeleteMarker></Expiration>")),
+            "object-lock": ("object-lock", "<ObjectLockEnabled>Enabled</ObjectLockEnabled>"),
+        }
+        for lie, (asked, inside) in documents.items():
+            if lie in self.lies and asked == kind:
+                root = "LifecycleConfiguration" if kind == "lifecycle" else "ObjectLockConfiguration"
+                return self.answer(200, {"Content-Type": "application/xml"},
+                                   ('<%s xmlns="http://s3.amazonaws.com/doc/2006-03-01/">%s</%s>' % (root, inside, root)).encode())
+        if "no-rights" in self.lies:
+            raise Refused(403, "AccessDenied")
+        if "no-such-rules" in self.lies:
+            raise Refused(404, "NoSuchLifecycleConfiguration" if kind == "lifecycle" else "ObjectLockConfigurationNotFoundError")
+        raise Refused(501, "NotImplemented")
+
     # ---- what all share ----
 
     def begin(self):
@@ -323,7 +370,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("x-amz-version-id", "v1")
         if "suspended" in self.lies and self.command == "PUT":
             self.send_header("x-amz-version-id", "null")
-        if os.path.exists(os.path.join(sys.argv[1], "versioned")):
+        if "versioned-queue" in self.lies and "/queue/" in urllib.parse.unquote(self.path):
             self.send_header("x-amz-version-id", "later")
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
@@ -342,7 +389,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return False
             _, self.bucket, self.key = (urllib.parse.unquote(url.path) + "/").split("/", 2)
             self.key = self.key[:-1]
-            self.lies = set(self.bucket.split(".")) - {"honest"}
+            self.lies = (set(self.bucket.split(".")) | turned()) - {"honest"}
             if not self.lies <= set(LIES):
                 self.send_error(404)
                 return False

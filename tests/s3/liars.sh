@@ -73,7 +73,8 @@ running=0
 for bucket in honest quoted bare sometimes-conflict conditional-delete no-range \
     ignore-absent ignore-match any-match invert race race-create race-large race-presigned delete-forgets \
     done-though-refused conflict error not-implemented bad-request ignore-age ignore-signed-headers no-presigned no-digest \
-    half no-metadata constant-etag stale-list ghost-list ghost-get slow-clock versioned suspended no-etag busy ignore-expiry; do
+    half no-metadata constant-etag stale-list ghost-list ghost-get slow-clock versioned suspended no-etag busy ignore-expiry \
+    expires expires-todo object-lock expires-elsewhere no-rights no-such-rules; do
     ask "$bucket" 127.0.0.1 &
     running=$((running + 1))
     if [[ $running -ge 4 ]]; then
@@ -117,6 +118,21 @@ refused slow-clock clock
 refused versioned versioning
 refused suspended versioning
 refused no-etag answers
+refused expires expiry
+refused expires-todo expiry
+refused object-lock object_lock
+let_in expires-elsewhere
+let_in no-rights
+let_in no-such-rules
+rules() { # BUCKET RESULTS: of the checks expiry and object_lock
+    local seen
+    seen=$(field "$1" '*[c["result"] for c in d["checks"] if c["name"] in ("expiry", "object_lock")]')
+    [[ $seen == "$2" ]] || fail "$1: rules are seen as $seen, not $2"
+}
+rules honest "na na"
+rules no-rights "na na"
+rules no-such-rules "pass pass"
+rules expires-elsewhere "pass na"
 not_judged busy 503
 
 # Neither kind of DELETE: no check fails, both are wanting.
