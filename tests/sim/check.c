@@ -642,6 +642,8 @@ static void put_marker(struct sim *sim, const struct actor *actor, struct job_tr
     if (fresh && !is_settled(job)) { /* ingest's: a new life */
         job->floor = 0;
         job->runs = 0;
+    } else if (fresh) { /* an ingest that raced the job's death: a user's word for one more run */
+        job->words++;
     }
     if (job->out && record_todo_over_result(&marker->todo, job->out_etag) &&
         !is_named(job, job->out_etag)) {
