@@ -64,7 +64,7 @@ wait_until() { # SECONDS WHAT COMMAND...: polls until the command succeeds
     local limit=$(($1 * slow)) what=$2 start=$SECONDS
     shift 2
     until "$@"; do
-        [[ $((SECONDS - start)) -lt $limit ]] || fail "$what: not within $limit s: $("$forge" list --json | xargs)"
+        [[ $((SECONDS - start)) -lt $limit ]] || fail "$what: not within $limit s: $("$forge" list --json | xargs); $(key_names queue/ | head -n 20 | xargs)"
         sleep 0.2
     done
 }
@@ -79,13 +79,14 @@ put() { # KEY BODY, past the proxy
         --request PUT --data-binary "$2" "$server_url/$bucket/pdf/$1"
 }
 
-keys() { # FOLDER: how many keys lie below it, a thousand at most, past the proxy. `list` counts a job by its best state
+key_names() { # FOLDER: the keys that lie below it, a thousand at most, past the proxy. `list` counts a job by its best state
     local page
     page=$(curl --silent --show-error --fail --max-time 60 --retry 3 --aws-sigv4 "aws:amz:$AWS_REGION:s3" \
         --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" --header 'x-amz-content-sha256: UNSIGNED-PAYLOAD' \
         "$server_url/$bucket?list-type=2&prefix=pdf%2F${1//\//%2F}") || fail "listing $1"
-    grep -o '<Key>' <<<"$page" | wc -l
+    grep -o '<Key>[^<]*' <<<"$page" | sed 's/<Key>//' || true # none: grep says 1
 }
+keys() { key_names "$1" | wc -l; } # FOLDER: how many
 
 proxy_start() { # SEED [COMMAND...]: from now on everybody goes through it
     local port
