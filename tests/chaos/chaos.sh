@@ -159,7 +159,8 @@ direct_count "done"
 echo "$SECONDS s: $killed killed, $paused stopped; $counted of $jobs done when the faults end"
 
 settled() { [[ $(keys queue/) -eq 0 ]]; } # no marker, lock, failed or dead record
-wait_until 240 "everything settling" settled
+# A lock that nobody could release: seen by a janitor, stale 75 s later, taken over by the sweep after that.
+wait_until 400 "everything settling" settled
 echo "$SECONDS s: settled"
 for ((i = 0; i < masters; i++)); do kill -TERM "${master[i]}"; done
 for ((i = 0; i < masters; i++)); do
