@@ -34,9 +34,17 @@ told("lock", lambda: multiprocessing.Lock())
 told("shadow", lambda: open("/etc/shadow"))
 told("secret", lambda: open(os.path.dirname(sys.argv[0]) + "/../secret"))
 told("ptrace", lambda: os.open("/proc/%d/mem" % int(os.environ["OUTSIDE"]), os.O_RDONLY))
-told("resolv", lambda: os.stat("/etc/hosts") and open("/etc/hosts"))
+told("resolv", lambda: open("/etc/RESOLVER"))
 told("null", lambda: open("/dev/null", "w"))
 PY
+# What a resolver reads, of this machine: a small one has no /etc/hosts.
+resolv=refused
+for name in hosts resolv.conf; do
+    [[ -e /etc/$name ]] || continue
+    sed -i "s|/etc/RESOLVER|/etc/$name|" "$dir/conv/ask.py"
+    resolv=done
+    break
+done
 echo key >"$dir/secret"
 ask() { # PROFILE EXPECTED...
     local profile=$1 word
@@ -51,5 +59,5 @@ ask() { # PROFILE EXPECTED...
 ask document inet=refused memfd=refused shadow=refused secret=refused ptrace=refused resolv=refused null=done
 ask python inet=refused memfd=done lock=done shadow=refused secret=refused ptrace=refused resolv=refused null=done
 ask gpu inet=refused memfd=done lock=done shadow=refused secret=refused ptrace=refused resolv=refused null=done
-ask network inet=done memfd=done lock=done shadow=refused secret=refused ptrace=refused resolv=done null=done
+ask network inet=done memfd=done lock=done shadow=refused secret=refused ptrace=refused resolv=$resolv null=done
 echo "each opens what it says"

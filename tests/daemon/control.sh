@@ -22,9 +22,10 @@ ctl_fails 64 'say which' kill-slot
 ctl_fails 64 'give debug' log-level loud
 
 # Its converter asks the socket too: by itself, from a session of its own, and from an orphan. The attempts' words are kept.
+cp "$forge" "$dir/forge" # where a converter's user comes to, wherever the build lies
 cat >"$dir/nosy.sh" <<CONVERTER
 #!/bin/bash
-ask() { HOME=$dir "$forge" ctl -o run_dir=$dir/run drain >>"$dir/nosy" 2>&1; echo "status \$?" >>"$dir/nosy"; }
+ask() { HOME=$dir "$dir/forge" ctl -o run_dir=$dir/run drain >>"$dir/nosy" 2>&1; echo "status \$?" >>"$dir/nosy"; }
 if [ ! -e "$dir/nosy" ]; then
     : >"$dir/nosy"
     ask

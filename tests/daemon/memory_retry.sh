@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 ingest 6
+cp "$top_builddir/tests/convert/hostile" "$dir/hostile" # where a converter's user comes to, wherever the build lies
 big=$(hash_of page-0001) huge=$(hash_of page-0002)
 # Memory is what the shell holds in a variable; notes say who ran when.
 # shellcheck disable=SC2016 # for the converter
@@ -12,8 +13,8 @@ converter eats.sh 'note() { printf "%s %s %s\n" "$1" "$BLOBFORGE_HASH" "$BLOBFOR
 note begin
 printf "stage begun\n" >&3
 case $BLOBFORGE_HASH in
-'"$big"') '"$top_builddir"'/tests/convert/hostile eat=60 "$1" "$2" || exit $? ;;
-'"$huge"') '"$top_builddir"'/tests/convert/hostile eat=200 "$1" "$2" || exit $? ;;
+'"$big"') '"$dir"'/hostile eat=60 "$1" "$2" || exit $? ;;
+'"$huge"') '"$dir"'/hostile eat=200 "$1" "$2" || exit $? ;;
 *) sleep 0.3 ;;
 esac
 note end'
