@@ -42,7 +42,7 @@ resolv=refused
 for name in hosts resolv.conf; do
     [[ -e /etc/$name ]] || continue
     sed -i "s|/etc/RESOLVER|/etc/$name|" "$dir/conv/ask.py"
-    resolv=done
+    resolv='done'
     break
 done
 echo key >"$dir/secret"
