@@ -116,6 +116,9 @@ expect 64 "$bf" watch
 err_has "needs a terminal; \`blobforge dashboard\` prints once"
 expect 64 "$bf" watch --json
 expect 64 "$bf" watch --interval 1ms
+# tmux runs what it is given by this shell; that of a user who may not log in ends at once.
+SHELL=/bin/sh
+export SHELL
 if ! command -v tmux >/dev/null 2>&1; then
     echo "skipped: watch on a terminal: no tmux"
     exit "$bad"
@@ -128,6 +131,10 @@ exec sleep 600
 EOF
 session=one
 tmux -L "$session" -f /dev/null new-session -d -x 80 -y 24 "sh '$tmp/watch.sh'" 2>"$tmp/err" || fail "tmux"
+tmux -L "$session" has-session 2>"$tmp/err" || {
+    fail "tmux does not stay"
+    exit 1
+}
 screen() { tmux -L "$session" capture-pane -p >"$tmp/out" 2>"$tmp/err"; }
 shows() { screen && grep -qE -- "$1" "$tmp/out"; }
 keys() { tmux -L "$session" send-keys "$@"; }
