@@ -180,7 +180,8 @@ static void settle(struct known *known)
 {
     size_t kept = 0;
 
-    qsort(known->entries, known->count, sizeof(*known->entries), compare_entries);
+    if (known->count > 1)
+        qsort(known->entries, known->count, sizeof(*known->entries), compare_entries);
     for (size_t i = 0, next; i < known->count; i = next) {
         struct known_entry entry = known->entries[i];
         unsigned has = entry.has;

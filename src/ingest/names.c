@@ -61,7 +61,7 @@ const char *names_next(struct names *names)
     size_t seen = 0;
 
     for (;;) {
-        char *begin = names->bytes.data + names->at;
+        char *begin = names->bytes.len > 0 ? names->bytes.data + names->at : NULL;
         size_t len = names->bytes.len - names->at;
         char *end = len > seen ? memchr(begin + seen, names->nul ? '\0' : '\n', len - seen) : NULL;
 

@@ -49,7 +49,8 @@ static enum queue_result list_entries(struct queue *queue, struct claim *claim, 
         store_op_release(&op);
     }
     free(after);
-    qsort(entries, count, sizeof(*entries), compare_entries);
+    if (count > 1)
+        qsort(entries, count, sizeof(*entries), compare_entries);
     *entries_r = entries;
     *count_r = count;
     return result;

@@ -525,7 +525,8 @@ static size_t unique(char (*hashes)[65], size_t count)
 {
     size_t kept = 0;
 
-    qsort(hashes, count, sizeof(hashes[0]), compare_hashes);
+    if (count > 1)
+        qsort(hashes, count, sizeof(hashes[0]), compare_hashes);
     for (size_t i = 0; i < count; i++)
         if (kept == 0 || strcmp(hashes[kept - 1], hashes[i]) != 0)
             memmove(hashes[kept++], hashes[i], sizeof(hashes[0]));
