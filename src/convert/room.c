@@ -499,7 +499,8 @@ void room_destroy(struct room *room)
 
 enum {
     PROBE_UNKNOWN = 6,
-    PROBE_NO_FORK
+    PROBE_NO_FORK,
+    PROBE_ENTER
 };
 
 static const char *const probe_steps[] = {NULL,
@@ -509,7 +510,8 @@ static const char *const probe_steps[] = {NULL,
                                           "process namespaces are refused",
                                           "a /proc of its own is refused",
                                           [PROBE_UNKNOWN] = "the attempt was killed",
-                                          [PROBE_NO_FORK] = "no process could be started"};
+                                          [PROBE_NO_FORK] = "no process could be started",
+                                          [PROBE_ENTER] = "entering a namespace is refused"};
 
 /* Exit status: 0, or the number of what was refused. */
 static int probe_child(void)
@@ -533,6 +535,25 @@ static int probe_child(void)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 4;
 }
 
+/* A room as a slot makes it, with next to nothing in it: setns(2) may be refused where unshare(2)
+ * is not. */
+static bool probe_enter(void)
+{
+    static const struct room_place places[] = {{"/dev/null", NULL, ROOM_DEVICE},
+                                               {"/proc", NULL, ROOM_READ}};
+    const struct room_plan plan = {.kind = ROOM_CELL,
+                                   .folder = "/dev",
+                                   .places = places,
+                                   .count = ARRAY_LEN(places),
+                                   .ruleset_fd = -1};
+    char *error;
+    struct room *room = room_build(&plan, &error);
+
+    free(error);
+    room_destroy(room);
+    return room != NULL;
+}
+
 /* Number of the step that was refused; 0: none. */
 static size_t probe_run(void)
 {
@@ -546,6 +567,8 @@ static size_t probe_run(void)
     if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
         (size_t)WEXITSTATUS(status) >= ARRAY_LEN(probe_steps))
         return PROBE_UNKNOWN;
+    if (WEXITSTATUS(status) == 0 && !probe_enter())
+        return PROBE_ENTER;
     return (size_t)WEXITSTATUS(status);
 }
 

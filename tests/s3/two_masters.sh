@@ -15,6 +15,7 @@ fi
 jobs=${TWO_MASTERS_JOBS:-200}
 slow=${BLOBFORGE_TEST_SLOW:-1}
 dir=$(mktemp -d)
+chmod 0711 "$dir" # the converter, a user of its own, reaches its program without a namespace
 pids=()
 cleanup() {
     local status=$?
