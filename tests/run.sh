@@ -83,7 +83,7 @@ check() { # STAGE BUILD COMMAND...: `make check` whose tests are counted one by 
     say "$stage: tests"
     find "$build/tests" \( -name '*.trs' -o -name '*.log' \) -delete 2>/dev/null
     if ! "$@" >>"$logs/$stage.log" 2>&1 </dev/null; then
-        if ! find "$build" -name '*.trs' -path '*/tests/*' | grep -q .; then
+        if [ -z "$(find "$build" -name '*.trs' -path '*/tests/*' -print -quit)" ]; then
             failed=$((failed + 1))
             say "$stage: no test ran; the end of $logs/$stage.log:"
             tail -n 40 "$logs/$stage.log" | sed 's/^/    | /'
