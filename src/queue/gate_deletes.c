@@ -6,14 +6,42 @@
 
 #define NEED "a late DELETE hits nobody"
 
+/* What a check says: `wrong` came through, all is well, `right` was refused. */
+struct verdicts {
+    const char *ignored, *well, *refused;
+};
+
+/* Of the key `name`, which holds "stays": is the DELETE `wrong` refused and `right` done? Adds it
+ * as a check. */
+static bool told_apart(struct gate *gate, const char *name, const char *check,
+                       struct gate_request *wrong, struct gate_request *right,
+                       const struct verdicts *say)
+{
+    enum store_status status;
+    bool kept, gone, well;
+
+    status = store_do(gate->queue->store, &wrong->op); /* what stands afterwards tells */
+    kept = gate_holds(gate, name, "stays");
+    status = store_do(gate->queue->store, &right->op);
+    gone = !gate_holds(gate, name, "stays") && !gate->failed;
+    well = kept && gone && status == STORE_OK;
+    if (!gate->failed)
+        gate_add_check(gate, check, well ? GATE_PASS : GATE_NA, NEED, "%s",
+                       !kept  ? say->ignored
+                       : gone ? say->well
+                              : say->refused);
+    return well;
+}
+
 /* Tried as if the store honoured the condition: the S3 store sends it only then. */
 void gate_check_conditional_delete(struct gate *gate)
 {
+    static const struct verdicts say = {"DELETE does not look at If-Match",
+                                        "DELETE goes by If-Match",
+                                        "DELETE with the right If-Match is refused"};
     struct store_properties tried = gate->properties;
     struct gate_request wrong, right;
     struct gate_answer made;
-    enum store_status status;
-    bool kept, gone;
 
     tried.conditional_delete = true;
     store_set_properties(gate->queue->store, &tried);
@@ -23,17 +51,8 @@ void gate_check_conditional_delete(struct gate *gate)
         wrong.op.cond = right.op.cond = STORE_IF_MATCH;
         snprintf(wrong.op.etag, sizeof(wrong.op.etag), "00000000000000000000000000000000");
         memcpy(right.op.etag, made.etag, sizeof(right.op.etag));
-        status = store_do(gate->queue->store, &wrong.op);
-        kept = gate_holds(gate, "delete", "stays");
-        status = store_do(gate->queue->store, &right.op);
-        gone = !gate_holds(gate, "delete", "stays") && !gate->failed;
-        gate->report->delete_if_match = kept && gone && status == STORE_OK;
-        if (!gate->failed)
-            gate_add_check(gate, "delete_if_match",
-                           gate->report->delete_if_match ? GATE_PASS : GATE_NA, NEED, "%s",
-                           !kept  ? "DELETE does not look at If-Match"
-                           : gone ? "DELETE goes by If-Match"
-                                  : "DELETE with the right If-Match is refused");
+        gate->report->delete_if_match =
+            told_apart(gate, "delete", "delete_if_match", &wrong, &right, &say);
     }
     store_op_release(&wrong.op);
     store_op_release(&right.op);
@@ -45,11 +64,12 @@ void gate_check_conditional_delete(struct gate *gate)
 
 void gate_check_expiring_delete(struct gate *gate)
 {
+    static const struct verdicts say = {"a DELETE that has expired is done",
+                                        "a DELETE that has expired is refused",
+                                        "a DELETE that expires later is refused"};
     struct store_properties tried = gate->properties;
     struct gate_request late, timely;
     struct gate_answer made;
-    enum store_status status;
-    bool kept, gone;
 
     tried.conditional_delete = false;
     store_set_properties(gate->queue->store, &tried);
@@ -60,17 +80,8 @@ void gate_check_expiring_delete(struct gate *gate)
 
         late.op.expires_ms = server - 60 * 1000;
         timely.op.expires_ms = server + 60 * 1000;
-        status = store_do(gate->queue->store, &late.op);
-        kept = gate_holds(gate, "expire", "stays");
-        status = store_do(gate->queue->store, &timely.op);
-        gone = !gate_holds(gate, "expire", "stays") && !gate->failed;
-        gate->report->delete_expires = kept && gone && status == STORE_OK;
-        if (!gate->failed)
-            gate_add_check(gate, "delete_expires",
-                           gate->report->delete_expires ? GATE_PASS : GATE_NA, NEED, "%s",
-                           !kept  ? "a DELETE that has expired is done"
-                           : gone ? "a DELETE that has expired is refused"
-                                  : "a DELETE that expires later is refused");
+        gate->report->delete_expires =
+            told_apart(gate, "expire", "delete_expires", &late, &timely, &say);
     }
     store_op_release(&late.op);
     store_op_release(&timely.op);
