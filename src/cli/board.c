@@ -354,18 +354,15 @@ static bool read_names(struct look *look, const char *const *hashes, size_t coun
     ok = used == 0 || run_ops(look, ops, used);
     for (size_t i = 0; i < used; i++) {
         struct name *name = &look->board->names[look->board->name_next];
-        const char *value = store_op_meta(&ops[i], "original-name");
-        struct buf text = BUF_INIT;
+        char *text = record_meta_text(&ops[i], "original-name");
 
         if (ok) {
-            if (value != NULL)
-                percent_decode(&text, value);
             snprintf(name->hash, sizeof(name->hash), "%s", asked[i]);
-            take_text(name->name, sizeof(name->name), value != NULL ? buf_text(&text) : "-");
+            take_text(name->name, sizeof(name->name), text != NULL ? text : "-");
             name->size_bytes = ops[i].status == STORE_OK ? ops[i].size_r : -1;
             look->board->name_next = (look->board->name_next + 1) % NAMES;
         }
-        buf_release(&text);
+        free(text);
         store_op_release(&ops[i]);
     }
     free(asked);

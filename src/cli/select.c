@@ -194,22 +194,20 @@ static bool name_matches(const char *pattern, const char *name)
 /* By the raw object's name; by the manifest's paths where a copy has stripped that. */
 static bool job_name_matches(struct search *search, const char *hash, const struct store_op *raw)
 {
-    const char *value = store_op_meta(raw, "original-name");
-    struct buf name = BUF_INIT;
+    char *name = record_meta_text(raw, "original-name");
     struct manifest_entry entry = {0};
     char *error = NULL;
     bool matches = false;
 
-    if (value != NULL) {
-        percent_decode(&name, value);
-        matches = name_matches(search->filter.match, buf_text(&name));
+    if (name != NULL) {
+        matches = name_matches(search->filter.match, name);
     } else if (manifest_lookup(search->manifest, hash, &entry, &error) == QUEUE_OK) {
         for (size_t i = 0; i < entry.path_count; i++)
             matches = matches || name_matches(search->filter.match, base_name(entry.paths[i]));
         manifest_entry_release(&entry);
     }
     free(error);
-    buf_release(&name);
+    free(name);
     return matches;
 }
 

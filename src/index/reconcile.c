@@ -77,17 +77,6 @@ static void pass(struct reconcile *r)
 
 /* ---- what is missing ---- */
 
-static char *decoded(const struct store_op *op, const char *name)
-{
-    const char *value = store_op_meta(op, name);
-    struct buf text = BUF_INIT;
-
-    if (value == NULL)
-        return NULL;
-    percent_decode(&text, value);
-    return buf_steal(&text);
-}
-
 /* Tags from the metadata: a JSON list as text. The caller drops the array, whose texts they are. */
 static size_t read_tags(const char *json, struct json_object **array_r, const char ***tags_r)
 {
@@ -108,7 +97,7 @@ static size_t read_tags(const char *json, struct json_object **array_r, const ch
 /* An entry from what the raw object says of itself; without a name it is called by its hash. */
 static void note_document(struct reconcile *r, const char *hash, const struct store_op *op)
 {
-    char *name = decoded(op, "original-name"), *tags_json = decoded(op, "tags");
+    char *name = record_meta_text(op, "original-name"), *tags_json = record_meta_text(op, "tags");
     struct json_object *array;
     const char **tags;
     size_t count = read_tags(tags_json, &array, &tags);

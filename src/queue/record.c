@@ -542,3 +542,14 @@ void percent_decode(struct buf *out, const char *text)
         }
     }
 }
+
+char *record_meta_text(const struct store_op *op, const char *name)
+{
+    const char *value = store_op_meta(op, name);
+    struct buf text = BUF_INIT;
+
+    if (value == NULL)
+        return NULL;
+    percent_decode(&text, value);
+    return buf_steal(&text);
+}

@@ -183,5 +183,7 @@ void record_attempt_release(struct record_attempt *attempt);
  * a bad escape stays as it is. */
 void percent_encode(struct buf *out, const void *bytes, size_t len);
 void percent_decode(struct buf *out, const char *text);
+/* The metadata `name` that an answer carries, decoded; NULL: it has none. The caller frees. */
+char *record_meta_text(const struct store_op *op, const char *name) MUST_CHECK;
 
 #endif

@@ -52,22 +52,11 @@ static void name_damaged(struct job_view *view, const char *what)
         view->damaged = mem_strdup(what);
 }
 
-static char *meta_text(const struct store_op *op, const char *name)
-{
-    const char *value = store_op_meta(op, name);
-    struct buf text = BUF_INIT;
-
-    if (value == NULL)
-        return NULL;
-    percent_decode(&text, value);
-    return buf_steal(&text);
-}
-
 static void read_raw(struct job_view *view, const struct store_op *op)
 {
     view->size_bytes = op->size_r;
-    view->name = meta_text(op, "original-name");
-    view->tags_json = meta_text(op, "tags");
+    view->name = record_meta_text(op, "original-name");
+    view->tags_json = record_meta_text(op, "tags");
 }
 
 /* The highest tier's marker speaks for the job; of twins it is the one that stays. */
