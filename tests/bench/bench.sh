@@ -3,7 +3,8 @@
 #
 #   requests a job   counted in the server's own log, for jobs that succeed at once
 #   jobs a second    with the converter that does nothing, n = 1, 8, 32, on a directory and on the real S3 server,
-#                    beside the same calls or requests from a plain loop of equal concurrency
+#                    beside the same calls or requests from a plain loop of equal concurrency; with 8 also by a converter
+#                    that stays from job to job: what starting a process costs
 #   CPU a job        of the server, of our processes and of the plain loop, in the runs of the line above: what share of the
 #                    limit two busy cores leave to whoever starts processes beside the server
 #   ingest           MB/s and files/s beside `openssl dgst -sha256` and a plain upload loop
@@ -90,17 +91,17 @@ run_daemon() { # LOG SLOTS OPTION…
     exec "$daemon" -n "$slots" -o "run_dir=$dir/run-$serial" -o "work_dir=$dir/work-$serial" \
         -o "converter=$bench/null_converter {input} {output}" "$@" >"$log" 2>&1
 }
-daemon_until_empty() { # LOG SLOTS
-    (run_daemon "$1" "$2" --until-empty) || fail "daemon: $(tail -n 3 "$1")"
+daemon_until_empty() { # LOG SLOTS MODE
+    (run_daemon "$1" "$2" -o "converter_mode=$3" --until-empty) || fail "daemon: $(tail -n 3 "$1")"
 }
 # From the first claim to the last completion, by the log.
-measure_jobs() { # dir|s3 SLOTS: sets per_second, cpu (s), ticks (the server's)
+measure_jobs() { # dir|s3 SLOTS once|resident: sets per_second, cpu (s), ticks (the server's)
     local log=$dir/jobs.log count
     fresh "$1"
     "$make_pdfs" "$dir/pdfs-$serial" $((jobs - 1)) "jobs-$serial"
     "$forge" -q ingest "$dir/pdfs-$serial" >/dev/null
     [[ $1 == dir ]] || ticks=$(server_ticks)
-    with_cpu daemon_until_empty "$log" "$2"
+    with_cpu daemon_until_empty "$log" "$2" "$3"
     [[ $1 == dir ]] || ticks=$(($(server_ticks) - ticks))
     read -r per_second count < <(awk '
         function seconds(stamp,  a) { split(substr(stamp, 12), a, /[:Z]/); return a[1] * 3600 + a[2] * 60 + a[3] }
@@ -149,7 +150,8 @@ echo "== jobs a second, converter that does nothing, $jobs jobs a run, best of $
 row "" "blobforged" "bare limit" "ratio"
 cpu_rows=()
 for kind in dir s3; do
-    for slots in 1 8 32; do
+    for line in "1 once" "8 once" "8 resident" "32 once"; do
+        slots=${line% *} mode=${line#* }
         best=0 limit=0
         for ((round = 0; round < rounds; round++)); do
             if [[ $kind == dir ]]; then
@@ -162,16 +164,16 @@ for kind in dir s3; do
                 bare_cpu=$cpu
             fi
             limit=$(higher "$limit" "${now%% *}")
-            measure_jobs $kind $slots
+            measure_jobs $kind "$slots" "$mode"
             if [[ $kind == s3 ]]; then
-                cpu_rows+=("$(awk -v n="$slots" -v jobs="$jobs" -v hz="$(getconf CLK_TCK)" -v t="$ticks" -v o="$cpu" -v b="$bare_cpu" 'BEGIN {
+                cpu_rows+=("$(awk -v n="$slots slots, $mode" -v jobs="$jobs" -v hz="$(getconf CLK_TCK)" -v t="$ticks" -v o="$cpu" -v b="$bare_cpu" 'BEGIN {
                     s = t / hz; k = 1000 / jobs
-                    printf "%-24s %10.2f %12.2f %12.2f %12.2f", n " slots", s * k, o * k, b * k, (s + b) / (s + o) }')")
+                    printf "%-24s %10.2f %12.2f %12.2f %12.2f", n, s * k, o * k, b * k, (s + b) / (s + o) }')")
             fi
             best=$(higher "$best" "$per_second")
         done
         if [[ $kind == dir ]]; then name=directory; else name="S3 server"; fi
-        compare "$name, $slots slots" "$best" "$limit"
+        compare "$name, $slots slots, converter $mode" "$best" "$limit"
     done
 done
 echo
@@ -263,4 +265,4 @@ worker=$(for pid in $(pgrep -P "$master"); do echo "$(status_of "$pid" RssAnon) 
 row "the largest idle worker (max 2048)" "${worker%% *}" "$(status_of "${worker##* }" VmRSS)" ""
 
 echo
-"$top_srcdir/tests/bench/counts.sh"
+BLOBFORGE_STORE=$bucket "$top_srcdir/tests/bench/counts.sh"
