@@ -63,5 +63,10 @@ int room_furnish(void) MUST_CHECK;
 /* Can cells be had here? Tried once by making one, then remembered. *why_r (may be NULL): NULL, or
  * a constant line that says what is refused. */
 bool room_probe(const char **why_r) MUST_CHECK;
+/* A process that hides its memory (PR_SET_DUMPABLE, or a change of user) may not map its user into
+ * a namespace, and would find cells refused that its workers can have: it has a process that was
+ * executed anew say room_probe_step(), and remembers that as its own finding. */
+int room_probe_step(void) MUST_CHECK; /* 0: nothing is refused */
+void room_probe_learn(int step);
 
 #endif
