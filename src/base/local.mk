@@ -7,6 +7,7 @@ libblobforge_a_SOURCES += \
 	src/base/digest.c src/base/digest.h \
 	src/base/exitcode.h \
 	src/base/fiber.c src/base/fiber.h \
+	src/base/histogram.c src/base/histogram.h \
 	src/base/human.c src/base/human.h \
 	src/base/json.c src/base/json.h \
 	src/base/log.c src/base/log.h \

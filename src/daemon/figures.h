@@ -8,19 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "queue/attempt.h"
 #include "store/store.h"
-
-#define HISTOGRAM_BOUNDS 14
-
-/* Seconds, in the shape that Prometheus wants: counts of values up to each bound. */
-struct histogram {
-    uint64_t upto[HISTOGRAM_BOUNDS]; /* not cumulative */
-    uint64_t count;
-    double sum;
-};
-extern const double histogram_bounds[HISTOGRAM_BOUNDS];
-void histogram_add(struct histogram *histogram, double seconds);
 
 #define FIGURES_OUTCOMES (ATTEMPT_END_LOST + 1)
 #define FIGURES_CAUSES (CAUSE_STORE + 1)
@@ -44,6 +34,14 @@ struct figures {
     size_t lease_count;
 };
 void figures_destroy(struct figures *figures); /* NULL is fine */
+
+/* Counters and meter for another program in this process (USR2), and back there: what cannot be
+ * read stays as it was. By names, not numbers. */
+struct json_object *figures_write(const struct lease_counters *counters,
+                                  const struct store_meter *meter) MUST_CHECK;
+void figures_read(struct json_object *object, struct lease_counters *counters_r,
+                  struct store_meter *meter_r); /* object: NULL is fine */
+
 /* The lease of a slot; NULL: it holds none. */
 const struct figures_lease *figures_lease_of(const struct figures *figures, int64_t slot);
 

@@ -6,9 +6,9 @@
  *     settings {name: {value, origin}}         those that hold until a real restart
  *     pid_fd                                   the instance's lock
  *     slots [{slot, pid, sock, …, job}]        running workers
- *     lease {slots, left, last_seq}            held locks (lease_handover.c)
+ *     lease {slots, left, last_seq, …, figures}  held locks (lease_handover.c), what was counted
  *     environment {NAME: value}                what was taken out of the environment
- *     paused_by, slots_wanted, uptime_ms       what the operator sees
+ *     paused_by, slots_wanted, uptime_ms, kills  what the operator sees
  *
  * Main thread. */
 #ifndef BF_DAEMON_HANDOVER_H

@@ -162,14 +162,20 @@ void lease_finish(struct lease *lease, int status, char *text)
     lease_wake_all(lease);
 }
 
+void lease_meter(const struct lease *lease, struct store_meter *meter_r)
+{
+    *meter_r = lease->meter_before;
+    if (lease->store != NULL)
+        store_meter_merge(meter_r, store_meter(lease->store));
+}
+
 void lease_send_figures(struct lease *lease)
 {
     struct post *post = post_create(POST_FIGURES);
     struct figures *figures = mem_alloc(sizeof(*figures));
 
     figures->counters = lease->counters;
-    if (lease->store != NULL)
-        figures->meter = *store_meter(lease->store);
+    lease_meter(lease, &figures->meter);
     figures->leases = mem_resize(NULL, lease->slot_count + 1, sizeof(*figures->leases));
     for (size_t i = 0; i < lease->slot_count; i++) {
         const struct lease_slot *slot = lease->slots[i];
@@ -255,6 +261,9 @@ static void on_post(struct lease *lease, struct post *post)
         break;
     case POST_PACE:
         on_pace(lease, &post->pace);
+        break;
+    case POST_SLOTS:
+        lease->slots_wanted = post->slot;
         break;
     case POST_ASK:
         lease_send_figures(lease);
@@ -389,29 +398,34 @@ static void run_loop(struct lease *lease)
  * among the puts, documents fetched by them among the gets. */
 static void write_meter(const struct lease *lease)
 {
-    const struct store_meter *meter = store_meter(lease->store);
     const uint64_t *ends = lease->counters.ends;
+    struct store_meter meter;
 
+    lease_meter(lease, &meter);
     log_event(
         LOG_INFO, "stop", LOG_I("completed", ends[ATTEMPT_END_DONE]),
         LOG_I("failed", ends[ATTEMPT_END_FAILED] + ends[ATTEMPT_END_BURIED]),
         LOG_I("lost", ends[ATTEMPT_END_LOST]), LOG_I("given_back", ends[ATTEMPT_END_GIVEN_BACK]),
-        LOG_I("get", meter->requests[STORE_GET]), LOG_I("head", meter->requests[STORE_HEAD]),
-        LOG_I("put", meter->requests[STORE_PUT]), LOG_I("delete", meter->requests[STORE_DELETE]),
-        LOG_I("list", meter->requests[STORE_LIST]));
+        LOG_I("get", meter.requests[STORE_GET]), LOG_I("head", meter.requests[STORE_HEAD]),
+        LOG_I("put", meter.requests[STORE_PUT]), LOG_I("delete", meter.requests[STORE_DELETE]),
+        LOG_I("list", meter.requests[STORE_LIST]));
 }
 
 static void *lease_thread(void *arg)
 {
     const struct lease_options *options = arg;
-    struct lease lease = {
-        .options = options, .clock = clock_system(), .rng = rng_system(), .pace = options->pace};
+    struct lease lease = {.options = options,
+                          .clock = clock_system(),
+                          .rng = rng_system(),
+                          .pace = options->pace,
+                          .slots_wanted = options->slots};
     char *text = NULL;
     struct post *post;
     bool left;
     int status;
 
     pthread_setname_np(pthread_self(), "lease");
+    lease_take_over_figures(&lease);
     status = lease_open(&lease, options->store, &text);
 
     if (status == 0) {

@@ -26,6 +26,7 @@ struct lease_options {   /* all borrowed until the thread has ended */
     bool remote; /* an S3 bucket: the gate looks at it */
     bool until_empty;
     struct pace pace;
+    int64_t slots;                /* wanted; POST_SLOTS says when it changes */
     struct json_object *handover; /* what an earlier program of this process held; NULL: nothing */
     void (*opened)(
         void); /* called by the thread once no further store will be opened; may be NULL */

@@ -47,6 +47,7 @@ static struct json_object *lease_state(const struct lease *lease)
 {
     struct json_object *object = json_object_new_object();
     struct json_object *slots = json_object_new_array(), *left = json_object_new_array();
+    struct store_meter meter;
 
     for (size_t i = 0; i < lease->slot_count; i++)
         if (lease->slots[i] != NULL && lease->slots[i]->busy)
@@ -63,6 +64,10 @@ static struct json_object *lease_state(const struct lease *lease)
     json_set_object(object, "slots", slots);
     json_set_object(object, "left", left);
     json_set_int(object, "last_seq", lease->last_seq);
+    json_set_int(object, "began_ms", lease->began_ms);
+    json_set_int(object, "began_boot_ms", lease->began_boot_ms);
+    lease_meter(lease, &meter);
+    json_set_object(object, "figures", figures_write(&lease->counters, &meter));
     return object;
 }
 
@@ -115,6 +120,17 @@ static void take_slot(struct lease *lease, struct json_object *object)
     slot->claim = claim;
     slot->seq = seq;
     slot->busy = slot->held = slot->started = slot->handed_over = true;
+}
+
+void lease_take_over_figures(struct lease *lease)
+{
+    struct json_object *state = lease->options->handover;
+
+    if (state == NULL)
+        return;
+    json_get_int(state, "began_ms", &lease->began_ms);
+    json_get_int(state, "began_boot_ms", &lease->began_boot_ms);
+    figures_read(json_get_object(state, "figures"), &lease->counters, &lease->meter_before);
 }
 
 void lease_take_over(struct lease *lease)

@@ -100,7 +100,7 @@ static void fill_card(struct lease *lease, const char *status, struct json_objec
     json_set_text(card, "status", status);
     json_set_null(card, "current_job");
     json_set_text(card, "instance", options->instance);
-    json_set_int(card, "slots", (int64_t)lease->slot_count);
+    json_set_int(card, "slots", lease->slots_wanted);
     json_set_int(card, "current_jobs", (int64_t)lease_held(lease));
     json_set_text(card, "version", PACKAGE_VERSION);
     if (strcmp(status, "stopped") == 0)

@@ -47,6 +47,8 @@ static bool wait_for_store(struct opening *opening, const char *why)
                     lease->mode = post->mode;
                 else if (post_type(post) == POST_PACE)
                     lease->pace = post->pace;
+                else if (post_type(post) == POST_SLOTS)
+                    lease->slots_wanted = post->slot;
                 else if (post_type(post) == POST_ASK)
                     lease_send_figures(lease);
                 post_release(post);

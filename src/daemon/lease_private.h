@@ -97,6 +97,8 @@ struct lease {
     int64_t disk_checked_boot_ms;
     struct lease_gate gate;
     struct lease_counters counters;
+    struct store_meter meter_before; /* of earlier programs of this process */
+    int64_t slots_wanted;            /* for the worker card */
     int64_t began_ms, began_boot_ms; /* the session's start: by the store's clock; for durations */
     struct host_load_sampler load_sampler; /* the keeper's */
     int end_status;
@@ -120,6 +122,8 @@ void lease_finish(struct lease *lease, int status, char *text);
 void lease_slot_start(struct lease *lease, int64_t number);
 /* Answers ASK. */
 void lease_send_figures(struct lease *lease);
+/* What the thread asked of the store, earlier programs of this process too. */
+void lease_meter(const struct lease *lease, struct store_meter *meter_r);
 size_t lease_held(const struct lease *lease);
 void lease_slot_post(struct lease_slot *slot, struct post *post); /* takes ownership */
 void lease_slot_free(struct lease_slot *slot);
@@ -128,6 +132,8 @@ void lease_slot_free(struct lease_slot *slot);
 
 /* FREEZE: answers, and when nothing but conversions is under way rests until THAW. */
 void lease_freeze(struct lease *lease);
+/* Goes on with an earlier program's figures: before lease_open(), which may take its time. */
+void lease_take_over_figures(struct lease *lease);
 /* Takes up what options->handover says was held. */
 void lease_take_over(struct lease *lease);
 

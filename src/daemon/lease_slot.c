@@ -78,7 +78,7 @@ static void note_renewal(struct lease_slot *slot)
     int64_t renewed = slot->claim.renewed_boot_ms;
 
     if (renewed != slot->renewed_boot_ms && slot->renewed_boot_ms != 0)
-        histogram_add(&slot->lease->counters.renewal_gap_seconds,
+        histogram_add(&slot->lease->counters.renewal_gap_seconds, histogram_long,
                       (double)(renewed - slot->renewed_boot_ms) / 1000.0);
     slot->renewed_boot_ms = renewed;
 }
@@ -407,7 +407,7 @@ static void count_end(struct lease_counters *counters, const struct attempt_repo
     int64_t bytes = 0;
 
     counters->ends[report->end]++;
-    histogram_add(&counters->job_seconds, (double)took_ms / 1000.0);
+    histogram_add(&counters->job_seconds, histogram_long, (double)took_ms / 1000.0);
     if (report->end != ATTEMPT_END_DONE) {
         counters->causes[report->cause]++;
         return;

@@ -370,6 +370,7 @@ static void on_post(struct master *master, struct post *post)
     case POST_STOP_JOBS:
     case POST_STOP_JOB:
     case POST_PACE:
+    case POST_SLOTS:
     case POST_ASK:
     case POST_FREEZE:
     case POST_THAW:

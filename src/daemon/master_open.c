@@ -90,6 +90,7 @@ static bool start_lease(struct master *master)
         .remote = store_settings_is_remote(master->first_settings),
         .until_empty = options->until_empty,
         .pace = master_pace(master->settings),
+        .slots = (int64_t)master->slots.wanted,
         .handover = options->handover == NULL ? NULL : json_get_object(options->handover, "lease"),
         .opened = instance_forget_secrets,
     };

@@ -35,6 +35,8 @@ static void tell_pace(struct master *master)
 
 void master_set_slots(struct master *master, int64_t wanted)
 {
+    struct post *post = post_create(POST_SLOTS);
+
     if (wanted < 0)
         wanted = 0;
     if (wanted > SLOTS_MAX)
@@ -46,6 +48,8 @@ void master_set_slots(struct master *master, int64_t wanted)
         master->slots.wanted = (size_t)wanted; /* the lease thread cannot be told yet */
     else
         slots_resize(&master->slots, (size_t)wanted);
+    post->slot = wanted;
+    post_send(master->to_lease, post);
 }
 
 /* Takes the new set over; what needs a restart is in it as it was. */

@@ -180,6 +180,17 @@ static struct json_object *fixed_settings(const struct settings *settings)
     return object;
 }
 
+static struct json_object *kills_state(const struct slots *slots)
+{
+    struct json_object *object = json_object_new_object();
+
+    json_set_int(object, "all", (int64_t)slots->killed);
+    for (int limit = RUN_LIMIT_NONE + 1; limit <= RUN_LIMIT_PROCESSES; limit++)
+        json_set_int(object, run_limit_name((enum run_limit)limit),
+                     (int64_t)slots->limit_kills[limit]);
+    return object;
+}
+
 static struct json_object *whole_state(const struct master *master)
 {
     struct json_object *object = json_object_new_object();
@@ -196,6 +207,7 @@ static struct json_object *whole_state(const struct master *master)
     json_set_text(object, "paused_by", master->paused ? master->paused_by : NULL);
     json_set_int(object, "slots_wanted", (int64_t)master->slots.wanted);
     json_set_int(object, "started_boot_ms", master->started_boot_ms);
+    json_set_object(object, "kills", kills_state(&master->slots));
     return object;
 }
 
@@ -268,6 +280,30 @@ int64_t master_upgrade_due(const struct master *master)
 
 /* ---- in the new program ---- */
 
+static void take_kills(struct slots *slots, struct json_object *object)
+{
+    int64_t n = 0;
+
+    if (object == NULL)
+        return;
+    if (json_get_int(object, "all", &n) && n >= 0)
+        slots->killed = (uint64_t)n;
+    for (int limit = RUN_LIMIT_NONE + 1; limit <= RUN_LIMIT_PROCESSES; limit++)
+        if (json_get_int(object, run_limit_name((enum run_limit)limit), &n) && n >= 0)
+            slots->limit_kills[limit] = (uint64_t)n;
+}
+
+/* What the lease thread counted, until it is asked itself: counters that begin anew at nothing and
+ * jump would be counted twice by whoever adds them up. */
+static void take_figures(struct master *master, struct json_object *lease)
+{
+    if (lease == NULL)
+        return;
+    master->figures = mem_alloc(sizeof(*master->figures));
+    figures_read(json_get_object(lease, "figures"), &master->figures->counters,
+                 &master->figures->meter);
+}
+
 bool master_take_over(struct master *master)
 {
     struct json_object *state = master->options->handover;
@@ -283,5 +319,7 @@ bool master_take_over(struct master *master)
         master->paused = true;
         master->paused_by = strcmp(paused_by, "WINCH") == 0 ? "WINCH" : "ctl pause";
     }
+    take_kills(&master->slots, json_get_object(state, "kills"));
+    take_figures(master, json_get_object(state, "lease"));
     return slots_take_over(&master->slots, json_get_array(state, "slots"));
 }

@@ -21,21 +21,31 @@ static void gauge(struct buf *out, const char *name, const char *text, int64_t v
     buf_printf(out, "blobforge_%s %lld\n", name, (long long)value);
 }
 
+/* The lines of one; label: `kind="get"`, or "" for none. */
+static void histogram_lines(struct buf *out, const char *name, const char *label,
+                            const struct histogram *values, const double *bounds)
+{
+    const char *open = *label == '\0' ? "" : "{", *close = *label == '\0' ? "" : "}";
+    const char *comma = *label == '\0' ? "" : ",";
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++) {
+        sum += values->upto[i];
+        buf_printf(out, "blobforge_%s_bucket{%s%sle=\"%g\"} %llu\n", name, label, comma, bounds[i],
+                   (unsigned long long)sum);
+    }
+    buf_printf(out, "blobforge_%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, label, comma,
+               (unsigned long long)values->count);
+    buf_printf(out, "blobforge_%s_sum%s%s%s %.3f\n", name, open, label, close, values->sum);
+    buf_printf(out, "blobforge_%s_count%s%s%s %llu\n", name, open, label, close,
+               (unsigned long long)values->count);
+}
+
 static void histogram(struct buf *out, const char *name, const char *text,
                       const struct histogram *values)
 {
-    uint64_t sum = 0;
-
     head(out, name, "histogram", text);
-    for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++) {
-        sum += values->upto[i];
-        buf_printf(out, "blobforge_%s_bucket{le=\"%g\"} %llu\n", name, histogram_bounds[i],
-                   (unsigned long long)sum);
-    }
-    buf_printf(out, "blobforge_%s_bucket{le=\"+Inf\"} %llu\n", name,
-               (unsigned long long)values->count);
-    buf_printf(out, "blobforge_%s_sum %.3f\nblobforge_%s_count %llu\n", name, values->sum, name,
-               (unsigned long long)values->count);
+    histogram_lines(out, name, "", values, histogram_long);
 }
 
 static void labelled(struct buf *out, const char *name, const char *label, const char *value,
@@ -91,6 +101,14 @@ static void write_store(struct buf *out, const struct figures *figures)
             buf_printf(out, "blobforge_store_requests_total{kind=\"%s\",result=\"%s\"} %llu\n",
                        kinds[kind], store_status_name((enum store_status)status),
                        (unsigned long long)figures->meter.ended[kind][status]);
+    head(out, "store_request_seconds", "histogram",
+         "Requests of the lease thread, from their sending to the answer.");
+    for (int kind = 0; figures != NULL && kind < STORE_KIND_COUNT; kind++) {
+        char label[32];
+        snprintf(label, sizeof(label), "kind=\"%s\"", kinds[kind]);
+        histogram_lines(out, "store_request_seconds", label, &figures->meter.seconds[kind],
+                        histogram_short);
+    }
 }
 
 static void write_machine(struct buf *out, const struct master *master)

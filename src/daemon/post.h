@@ -21,6 +21,7 @@ enum post_type {
     POST_STOP_JOBS,   /* give back all that run */
     POST_STOP_JOB,    /* slot, seq: give this one back */
     POST_PACE,        /* pace: after a reload */
+    POST_SLOTS,       /* slot: how many are wanted */
     POST_ASK,         /* FIGURES are wanted */
     POST_FREEZE,      /* FROZEN follows */
     POST_THAW,        /* the freeze is over: go on */

@@ -175,6 +175,14 @@ void store_op_count(struct store *store, const struct store_op *op)
         store->meter.bytes_out += (uint64_t)store_op_body_size(op);
 }
 
+void store_op_timed(struct store *store, enum store_kind kind, int64_t sent_boot_ms,
+                    struct clock *clock)
+{
+    if (sent_boot_ms > 0)
+        histogram_add(&store->meter.seconds[kind], histogram_short,
+                      (double)(clock_boot_ms(clock) - sent_boot_ms) / 1000);
+}
+
 void store_idle(int64_t timeout_ms, int wake_fd)
 {
     struct pollfd pfd = {.fd = wake_fd, .events = POLLIN};
@@ -287,6 +295,20 @@ void store_set_properties(struct store *store, const struct store_properties *pr
 const struct store_meter *store_meter(const struct store *store)
 {
     return &store->meter;
+}
+
+void store_meter_merge(struct store_meter *into, const struct store_meter *from)
+{
+    for (size_t i = 0; i <= STORE_FATAL; i++)
+        into->results[i] += from->results[i];
+    for (size_t kind = 0; kind < STORE_KIND_COUNT; kind++) {
+        into->requests[kind] += from->requests[kind];
+        for (size_t i = 0; i <= STORE_FATAL; i++)
+            into->ended[kind][i] += from->ended[kind][i];
+        histogram_merge(&into->seconds[kind], &from->seconds[kind]);
+    }
+    into->bytes_in += from->bytes_in;
+    into->bytes_out += from->bytes_out;
 }
 
 int64_t store_server_ms(const struct store *store, struct clock *clock)

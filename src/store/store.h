@@ -46,6 +46,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/histogram.h"
 #include "base/rng.h"
 
 struct store;
@@ -209,6 +210,8 @@ struct store_meter {
     uint64_t results[STORE_FATAL + 1];
     uint64_t ended[STORE_KIND_COUNT][STORE_FATAL + 1]; /* operations, by how they ended */
     uint64_t bytes_in, bytes_out;
+    struct histogram seconds[STORE_KIND_COUNT]; /* of sendings, to the answer or its failing to
+                                                   come; not of what a grant's holder does */
 };
 
 /* A right to read or write one body without keys, for a worker process.
@@ -285,6 +288,8 @@ struct store_batch *store_wait(struct store *store, int64_t timeout_ms, int wake
 const struct store_properties *store_properties(const struct store *store);
 void store_set_properties(struct store *store, const struct store_properties *properties);
 const struct store_meter *store_meter(const struct store *store);
+/* Adds the figures of one meter to another's. */
+void store_meter_merge(struct store_meter *into, const struct store_meter *from);
 /* Server time as we estimate it: ms since the epoch. */
 int64_t store_server_ms(const struct store *store, struct clock *clock);
 const char *store_url(const struct store *store);
@@ -349,6 +354,9 @@ void store_op_deliver(struct store_op *op, const void *bytes, size_t len);
 void store_op_add_meta(struct store_op *op, const char *name, const char *value);
 /* One request that ended goes into the meter: kind, status, bytes. */
 void store_op_count(struct store *store, const struct store_op *op);
+/* One sending has ended now: its time goes into the meter. sent_boot_ms 0: nothing was sent. */
+void store_op_timed(struct store *store, enum store_kind kind, int64_t sent_boot_ms,
+                    struct clock *clock);
 /* What a wait() does in a store that has nothing under way: until wake_fd is readable, for
  * timeout_ms; returns at once when it would have to wait for ever for nothing. */
 void store_idle(int64_t timeout_ms, int wake_fd);

@@ -362,6 +362,7 @@ static void pass(struct fault_store *store, struct store_op *op, const struct pe
     if (net->hooks.after != NULL)
         net->hooks.after(net->hooks.arg, &call);
     store_op_count(&store->base, op);
+    store_op_timed(&store->base, op->kind, op->sent_boot_ms_r, net->clock);
 }
 
 static void perform_op(struct store_fault_net *net, struct store_op *op, void *arg)

@@ -261,6 +261,7 @@ static void run_round(struct fs_store *fs, struct step *steps, size_t count)
     for (size_t i = 0; i < count; i++) {
         drop_temp(fs, &steps[i]);
         store_op_count(&fs->base, steps[i].op);
+        store_op_timed(&fs->base, steps[i].op->kind, steps[i].op->sent_boot_ms_r, fs->clock);
         store_op_ended(&fs->base, steps[i].batch);
     }
 }

@@ -275,6 +275,8 @@ static void mem_submit(struct store *store, struct store_batch *batch)
         do_op(mem, &batch->ops[i]);
         pthread_mutex_unlock(&mem->mutex);
         store_op_count(store, &batch->ops[i]);
+        store_op_timed(store, batch->ops[i].kind, batch->ops[i].sent_boot_ms_r,
+                       of(store)->mem->options.clock);
         store_op_ended(store, batch);
     }
 }

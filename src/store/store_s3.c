@@ -273,8 +273,10 @@ static void meter_sending(struct s3_task *task, const struct s3_http_answer *ans
 {
     struct store_meter *meter = &task->s3->base.meter;
 
-    if (answer->outcome != S3_HTTP_NOT_SENT)
+    if (answer->outcome != S3_HTTP_NOT_SENT) {
         meter->requests[task->op->kind]++;
+        store_op_timed(&task->s3->base, task->op->kind, answer->sent_boot_ms, task->s3->clock);
+    }
     meter->bytes_in += (uint64_t)answer->bytes_in;
     meter->bytes_out += (uint64_t)answer->bytes_out;
 }

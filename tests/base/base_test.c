@@ -6,9 +6,9 @@
 
 int main(void)
 {
-    static TCase *(*const cases[])(void) = {tests_buf,   tests_clock, tests_digest, tests_fiber,
-                                            tests_human, tests_json,  tests_log,    tests_mailbox,
-                                            tests_quote, tests_rng};
+    static TCase *(*const cases[])(void) = {tests_buf,       tests_clock, tests_digest, tests_fiber,
+                                            tests_histogram, tests_human, tests_json,   tests_log,
+                                            tests_mailbox,   tests_quote, tests_rng};
     Suite *suite = suite_create("base");
     SRunner *runner;
     int failed;

@@ -7,6 +7,7 @@ tests_base_base_test_SOURCES = tests/base/base_test.c tests/base/suites.h \
 	tests/base/clock_test.c \
 	tests/base/digest_test.c \
 	tests/base/fiber_test.c \
+	tests/base/histogram_test.c \
 	tests/base/human_test.c \
 	tests/base/json_test.c \
 	tests/base/log_test.c \

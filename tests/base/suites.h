@@ -8,6 +8,7 @@ TCase *tests_buf(void);
 TCase *tests_clock(void);
 TCase *tests_digest(void);
 TCase *tests_fiber(void);
+TCase *tests_histogram(void);
 TCase *tests_human(void);
 TCase *tests_json(void);
 TCase *tests_log(void);

@@ -43,6 +43,11 @@ use nosy.sh
 ingest 3
 printf 'slots = 2\n' >"$dir/a.conf"
 start daemon -f "$dir/a.conf" -o drain_timeout=1m
+# The worker card, from the first on, says how many slots there are.
+card() { cat "$dir"/store/pdf/registry/workers/*.json 2>/dev/null; }
+card_is_there() { [[ -n $(card) ]]; }
+wait_until 20 "the worker card" card_is_there
+card | grep -q '"slots": *2[,}]' || fail "the first card: $(card)"
 wait_until 30 "the converter's three tries" test -e "$dir/nosy.done"
 # With a user of its own it cannot even connect; with the daemon's it is told why not.
 [[ $(grep -cE '^status (1|77)$' "$dir/nosy") -eq 3 ]] || fail "a converter's orders: $(cat "$dir/nosy")"
@@ -106,11 +111,18 @@ ctl metrics --queue >"$dir/metrics"
 done_is() { ctl metrics | grep -q "^blobforge_jobs_total{outcome=\"done\"} $1\$"; }
 wait_until 10 "the figures" done_is 3
 for metric in build_info slots slots_busy paused breaker_open jobs_total attempts_total kills_total job_seconds_bucket \
-    leases_lost_total renewal_gap_seconds_sum store_requests_total queue_jobs work_free_bytes resident_bytes cpu_seconds_total; do
+    leases_lost_total renewal_gap_seconds_sum store_requests_total store_request_seconds_bucket queue_jobs work_free_bytes resident_bytes cpu_seconds_total; do
     grep -q "^blobforge_${metric}[{ ]" "$dir/metrics" || fail "no metric $metric"
 done
 grep -q '^blobforge_attempts_total{cause="operator"} 1$' "$dir/metrics" || fail "$(grep attempts_total "$dir/metrics")"
 grep -q '^blobforge_queue_jobs{state="done",tier=""} 3$' "$dir/metrics" || fail "$(grep queue_jobs "$dir/metrics")"
+# What was sent was timed: as many values as requests, each below the last bound; 3 results are 3 PUTs at least.
+timed() { sed -n "s/^blobforge_store_request_seconds_$1 //p" "$dir/metrics"; }
+for kind in get put delete list; do
+    [[ $(timed "count{kind=\"$kind\"}") -ge 1 ]] || fail "no $kind was timed"
+    [[ $(timed "bucket{kind=\"$kind\",le=\"+Inf\"}") -eq $(timed "count{kind=\"$kind\"}") ]] || fail "$kind: buckets"
+done
+[[ $(timed 'bucket{kind="put",le="30"}') -ge 6 ]] || fail "PUTs: $(grep 'store_request_seconds.*put' "$dir/metrics")"
 ! grep -Evq '^(# (HELP|TYPE) blobforge_[a-z_]+ .*|blobforge_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+)$' "$dir/metrics" ||
     fail "no metric line: $(grep -Ev '^(#|blobforge_)' "$dir/metrics")"
 

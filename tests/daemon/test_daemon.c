@@ -1,6 +1,7 @@
 /* Parts of the daemon that need no daemon: messages between master and worker, the breaker, fibers
  * that share a store. */
 #include <check.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/rng.h"
 #include "daemon/breaker.h"
 #include "daemon/control_request.h"
+#include "daemon/figures.h"
 #include "daemon/host_load.h"
 #include "daemon/ipc.h"
 #include "daemon/window.h"
@@ -488,6 +490,69 @@ START_TEST(test_fibers_share_a_store)
 }
 END_TEST
 
+/* ---- figures ---- */
+
+static void fill_histogram(struct histogram *histogram, uint64_t *next)
+{
+    for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++)
+        histogram->upto[i] = (*next)++;
+    histogram->count = (*next)++;
+    histogram->sum = (double)(*next)++;
+}
+
+/* Every counter another value. */
+static void fill_figures(struct lease_counters *counters, struct store_meter *meter)
+{
+    uint64_t next = 1;
+
+    for (size_t i = 0; i < FIGURES_OUTCOMES; i++)
+        counters->ends[i] = next++;
+    for (size_t i = 0; i < FIGURES_CAUSES; i++)
+        counters->causes[i] = next++;
+    counters->completed_ms = (int64_t)next++;
+    counters->completed_bytes = (int64_t)next++;
+    fill_histogram(&counters->job_seconds, &next);
+    fill_histogram(&counters->renewal_gap_seconds, &next);
+    for (size_t i = 0; i <= STORE_FATAL; i++)
+        meter->results[i] = next++;
+    for (size_t kind = 0; kind < STORE_KIND_COUNT; kind++) {
+        meter->requests[kind] = next++;
+        for (size_t i = 0; i <= STORE_FATAL; i++)
+            meter->ended[kind][i] = next++;
+        fill_histogram(&meter->seconds[kind], &next);
+    }
+    meter->bytes_in = next++;
+    meter->bytes_out = next++;
+}
+
+START_TEST(test_figures_handed_over)
+{
+    static struct lease_counters counters, read_counters;
+    static struct store_meter meter, read_meter, sum;
+    struct json_object *object;
+
+    fill_figures(&counters, &meter);
+    object = figures_write(&counters, &meter);
+    figures_read(NULL, &read_counters, &read_meter);
+    ck_assert_uint_eq(read_counters.ends[0], 0);
+    figures_read(object, &read_counters, &read_meter);
+    ck_assert_mem_eq(&read_counters, &counters, sizeof(counters));
+    ck_assert_mem_eq(&read_meter, &meter, sizeof(meter));
+    json_object_put(object);
+    object = json_tokener_parse("{\"ends\": [1], \"causes\": {\"host\": -1}, \"kinds\": "
+                                "{\"get\": 3}, \"job_seconds\": 5, \"bytes_in\": -1}");
+    figures_read(object, &read_counters, &read_meter);
+    ck_assert_mem_eq(&read_counters, &counters, sizeof(counters));
+    ck_assert_mem_eq(&read_meter, &meter, sizeof(meter));
+    json_object_put(object);
+    store_meter_merge(&sum, &meter);
+    store_meter_merge(&sum, &meter);
+    ck_assert_uint_eq(sum.bytes_out, 2 * meter.bytes_out);
+    ck_assert_uint_eq(sum.ended[4][5], 2 * meter.ended[4][5]);
+    ck_assert_uint_eq(sum.seconds[4].count, 2 * meter.seconds[4].count);
+}
+END_TEST
+
 /* ---- the host's load ---- */
 
 START_TEST(test_host_load_texts)
@@ -555,6 +620,7 @@ int main(void)
     tcase_add_test(breaker, test_breaker);
     tcase_add_test(breaker, test_breaker_slow_failures);
     tcase_add_test(fiber, test_fibers_share_a_store);
+    tcase_add_test(load, test_figures_handed_over);
     tcase_add_test(load, test_host_load_texts);
     tcase_add_test(load, test_host_load_here);
     suite_add_tcase(suite, load);

@@ -93,9 +93,19 @@ for i in 1 2 3; do
     wait_until 60 "upgrade $i" upgraded busy "$i"
 done
 wait_until 90 "all results" count_is store/out 124
+# What was counted goes on, through three programs: jobs, requests and their times, the session of the worker card.
+counted() { status_line | grep -q "\"completed\":$1,"; }
+wait_until 20 "120 completed in the status: $(status_line)" counted 120
+"$forge" ctl metrics >"$dir/metrics"
+grep -q '^blobforge_job_seconds_count 120$' "$dir/metrics" || fail "$(grep job_seconds_count "$dir/metrics")"
+for what in 'store_requests_total{kind="put",result="ok"}' 'store_request_seconds_count{kind="put"}'; do
+    puts=$(sed -n "s/^blobforge_$what //p" "$dir/metrics")
+    [[ $puts -ge 120 ]] || fail "$what: $puts"
+done
 kill -TERM "$master"
 finish 30 "$master"
 [[ $status -eq 0 ]] || fail "busy: status $status"
+[[ $(sed -n 's/.* info stop .*completed=\([0-9]*\) .*/\1/p' "$dir/busy.log") -eq 120 ]] || fail "$(grep ' stop ' "$dir/busy.log")"
 [[ $(times busy ' done ') -eq 120 && $(times busy ' claim slot') -eq 120 ]] || fail "$(times busy ' claim slot') claims, $(times busy ' done ') results"
 [[ $(times busy ' warning ') -eq 0 ]] || fail "warnings: $(grep ' warning ' "$dir/busy.log")"
 nothing_left

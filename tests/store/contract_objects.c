@@ -120,6 +120,9 @@ START_TEST(read_outcomes)
     store_op_release(&got);
     store_op_release(&head);
     ck_assert_uint_ge(store_meter(store)->requests[STORE_GET], 2);
+    ck_assert_uint_eq(store_meter(store)->seconds[STORE_GET].count,
+                      store_meter(store)->requests[STORE_GET]);
+    ck_assert_double_ge(store_meter(store)->seconds[STORE_GET].sum, 0);
     end();
 }
 END_TEST
