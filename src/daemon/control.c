@@ -47,10 +47,13 @@ struct control {
 
 /* ---- connections ---- */
 
-static void connection_close(struct connection *connection)
+/* A worker that is being made while we close holds the same socket until its exec: the set would go
+ * on telling of it, in the name of whoever gets this place next. */
+static void connection_close(struct control *control, struct connection *connection)
 {
     if (connection->fd < 0)
         return;
+    epoll_ctl(control->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
     close(connection->fd);
     peer_release(&connection->peer);
     buf_release(&connection->in);
@@ -152,7 +155,7 @@ static void send_some(struct control *control, struct connection *connection)
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             break;
         if (n < 0) {
-            connection_close(connection);
+            connection_close(control, connection);
             return;
         }
         connection->out_sent += (size_t)n;
@@ -160,7 +163,7 @@ static void send_some(struct control *control, struct connection *connection)
     }
     if (connection->out_sent == connection->out.len) {
         if (connection->closing || (connection->ended && !connection->waiting)) {
-            connection_close(connection);
+            connection_close(control, connection);
             return;
         }
         buf_release(&connection->out);
@@ -180,14 +183,14 @@ static void read_some(struct control *control, struct connection *connection)
     if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
         return;
     if (n < 0) {
-        connection_close(connection);
+        connection_close(control, connection);
         return;
     }
     if (n == 0) { /* it may have closed its sending half only: who waits is still answered */
         struct epoll_event event = {.data.ptr = connection};
         connection->ended = true;
         if (!connection->waiting && connection->out.len == connection->out_sent)
-            connection_close(connection);
+            connection_close(control, connection);
         else
             epoll_ctl(control->epoll_fd, EPOLL_CTL_MOD, connection->fd, &event);
         return;
@@ -231,7 +234,7 @@ static void accept_one(struct control *control)
         connection->closing = true;
     }
     if (epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-        connection_close(connection);
+        connection_close(control, connection);
         return;
     }
     if (connection->closing)
@@ -244,7 +247,7 @@ static void close_idle(struct control *control)
 
     for (size_t i = 0; i < CONNECTIONS_MAX; i++)
         if (control->connections[i].fd >= 0 && control->connections[i].idle_boot_ms <= now)
-            connection_close(&control->connections[i]);
+            connection_close(control, &control->connections[i]);
 }
 
 void control_act(struct control *control)
@@ -260,7 +263,7 @@ void control_act(struct control *control)
         else if (connection->fd < 0)
             continue; /* closed in this very round */
         else if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0)
-            connection_close(connection);
+            connection_close(control, connection);
         else if ((events[i].events & EPOLLOUT) != 0)
             send_some(control, connection);
         else
@@ -390,7 +393,7 @@ void control_close(struct control *control)
         if (connection->fd >= 0 && connection->out.len > connection->out_sent)
             (void)!send(connection->fd, connection->out.data + connection->out_sent,
                         connection->out.len - connection->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        connection_close(connection);
+        connection_close(control, connection);
     }
     if (control->listen_fd >= 0) {
         path = mem_printf("%s/%s", control->dir, control->name);
