@@ -5,9 +5,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/cmd.h"
+#include "index/manifest_upgrade.h"
 #include "janitor/janitor.h"
 
-static void print_json(const struct janitor_report *report, int64_t ms)
+static void print_json(const struct janitor_report *report, bool rejoined, int64_t ms)
 {
     struct json_object *line = json_object_new_object();
 
@@ -17,11 +18,12 @@ static void print_json(const struct janitor_report *report, int64_t ms)
     json_set_int(line, "healed", report->healed);
     json_set_int(line, "pruned", report->pruned);
     json_set_int(line, "errors", report->errors);
+    json_set_bool(line, "manifest_merged", rejoined);
     json_set_double(line, "seconds", (double)ms / 1000);
     cli_print_json(line);
 }
 
-static void print_text(const struct janitor_report *report, bool dry_run)
+static void print_text(const struct janitor_report *report, bool rejoined, bool dry_run)
 {
     const struct {
         int64_t count;
@@ -39,15 +41,32 @@ static void print_text(const struct janitor_report *report, bool dry_run)
             cli_printf("%6" PRId64 "  %s\n", lines[i].count, lines[i].text);
         any = any || lines[i].count > 0;
     }
-    if (!any)
+    if (rejoined)
+        cli_printf("     1  manifest.json of version 1, beside shards, merged into them\n");
+    if (!any && !rejoined)
         cli_printf("nothing to put right\n");
     else if (dry_run)
         cli_printf("nothing was changed: that is what a pass without --dry-run would do\n");
 }
 
+/* What version 1 wrote beside shards goes into them. true: something was, or would be, merged. */
+static enum queue_result look_at_manifest(struct queue *queue, bool dry_run, bool *rejoined_r,
+                                          char **error_r)
+{
+    struct manifest_upgrade_report report;
+    enum queue_result result;
+
+    if (dry_run)
+        return manifest_is_reopened(queue, rejoined_r, error_r);
+    result = manifest_rejoin(queue, &report, error_r);
+    *rejoined_r = result == QUEUE_OK;
+    return result == QUEUE_NONE ? QUEUE_OK : result;
+}
+
 static enum exitcode run(struct cli *cli)
 {
     bool dry_run = cli_flag(cli, "dry-run");
+    bool rejoined = false;
     struct janitor_report report = {0};
     int64_t start = clock_boot_ms(clock_system());
     struct queue *queue;
@@ -58,12 +77,14 @@ static enum exitcode run(struct cli *cli)
     if (code != EXITCODE_OK)
         return code;
     result = janitor_once(queue, dry_run, &report, &error);
+    if (result == QUEUE_OK)
+        result = look_at_manifest(queue, dry_run, &rejoined, &error);
     if (cli_json(cli))
-        print_json(&report, clock_boot_ms(clock_system()) - start);
+        print_json(&report, rejoined, clock_boot_ms(clock_system()) - start);
     else if (!cli_quiet(cli))
-        print_text(&report, dry_run);
+        print_text(&report, rejoined, dry_run);
     if (result != QUEUE_OK)
-        return cli_queue_failed(cli, result, "janitor", error);
+        return cli_queue_failed(cli, result, error == NULL ? "janitor" : NULL, error);
     return report.errors > 0 ? EXITCODE_PARTIAL : EXITCODE_OK;
 }
 

@@ -208,6 +208,27 @@ static enum exitcode replace_damaged(struct cli *cli, struct index *index, struc
     return code;
 }
 
+/* A manifest.json that version 1 put beside shards goes into them; what is damaged is told with the
+ * rest. What was made again or merged is to be seen. */
+static enum exitcode rejoin(struct cli *cli, struct index *index, struct queue *queue)
+{
+    struct manifest_upgrade_report report;
+    char *error = NULL;
+    enum queue_result result = manifest_rejoin(queue, &report, &error);
+
+    if (result == QUEUE_OK)
+        cli_note(cli, "registry/manifest.json: its %zu entries were merged into the shards",
+                 report.entries);
+    if (result == QUEUE_OK || result == QUEUE_NONE || result == QUEUE_DAMAGED) {
+        free(error);
+        error = NULL;
+        result = index_refresh(index, queue, NULL, NULL, &error);
+    }
+    return result == QUEUE_OK
+               ? EXITCODE_OK
+               : cli_queue_failed(cli, result, error == NULL ? "manifest" : NULL, error);
+}
+
 static enum exitcode sweep_manifest(struct cli *cli, bool add, bool remove)
 {
     struct reconcile_options options = {.add = add,
@@ -228,10 +249,8 @@ static enum exitcode sweep_manifest(struct cli *cli, bool add, bool remove)
         code = cli_open(cli, CLI_WRITE, &queue);
     if (code == EXITCODE_OK && remove)
         code = replace_damaged(cli, index, queue);
-    if (code == EXITCODE_OK && remove) /* what was made again is to be seen */
-        code = index_refresh(index, queue, NULL, NULL, &error) == QUEUE_OK
-                   ? EXITCODE_OK
-                   : cli_queue_failed(cli, QUEUE_AGAIN, NULL, error);
+    if (code == EXITCODE_OK && add)
+        code = rejoin(cli, index, queue);
     if (code == EXITCODE_OK)
         code = read_stats(cli, index, &stats);
     if (code != EXITCODE_OK) {

@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "index/manifest_upgrade.h"
 #include "janitor/janitor.h"
 #include "queue/fleet.h"
 
 #define THREAD_STACK (512 * 1024)
+#define MANIFEST_MS (60 * 60 * 1000) /* between two looks at the manifest's form: two requests */
 
 static void on_notice(void *arg, const char *event, const char *hash, const char *text)
 {
@@ -85,6 +87,26 @@ static void pass(struct janitor *janitor)
     free(error);
 }
 
+/* What version 1's rebuild put beside shards goes into them, else it is what ingests go by. */
+static void look_at_manifest(struct queue *queue, int64_t *due)
+{
+    struct manifest_upgrade_report report;
+    char *error = NULL;
+    enum queue_result result;
+
+    if (clock_boot_ms(queue->clock) < *due)
+        return;
+    *due = clock_boot_ms(queue->clock) + MANIFEST_MS;
+    result = manifest_rejoin(queue, &report, &error);
+    if (result == QUEUE_OK)
+        log_event(LOG_INFO, "janitor", LOG_I("entries", (int64_t)report.entries),
+                  LOG_S("msg", "manifest.json of version 1 was merged into the shards"));
+    else if (result != QUEUE_NONE)
+        log_event(LOG_WARNING, "janitor",
+                  LOG_S("msg", error == NULL ? queue_result_name(result) : error));
+    free(error);
+}
+
 static void *patrol_thread(void *arg)
 {
     const struct patrol_options *options = arg;
@@ -101,7 +123,7 @@ static void *patrol_thread(void *arg)
     struct fleet fleet;
     struct janitor *janitor;
     struct post *post;
-    int64_t next;
+    int64_t next, manifest_due = clock_boot_ms(clock) + MANIFEST_MS;
 
     fleet_init(&fleet);
     pthread_setname_np(pthread_self(), "janitor");
@@ -115,6 +137,7 @@ static void *patrol_thread(void *arg)
             next = clock_boot_ms(clock) + interval_ms(options, &queue);
             refresh_limits(&queue, &fleet, &local);
             pass(janitor);
+            look_at_manifest(&queue, &manifest_due);
         } while (rest(options, clock, next, &local));
         janitor_destroy(janitor);
     }

@@ -312,6 +312,58 @@ enum queue_result manifest_upgrade(struct queue *queue, const volatile sig_atomi
     return result;
 }
 
+/* ---- a second manifest beside the shards ---- */
+
+static enum queue_result has_shards(struct upgrade *upgrade, bool *shards_r)
+{
+    char key[KEY_SIZE];
+    enum queue_result result = QUEUE_OK;
+    struct store_op list;
+
+    store_op_init(&list, STORE_LIST, key_registry(&upgrade->queue->keys, "manifest/", key));
+    list.max_keys = 1;
+    store_run(upgrade->queue->store, &list, 1);
+    *shards_r = list.status == STORE_OK && list.entry_count > 0;
+    if (list.status != STORE_OK)
+        result = read_failed(upgrade, &list);
+    store_op_release(&list);
+    return result;
+}
+
+enum queue_result manifest_is_reopened(struct queue *queue, bool *reopened_r, char **error_r)
+{
+    struct upgrade upgrade = {.queue = queue, .error_r = error_r};
+    struct manifest *manifest;
+    enum manifest_form form;
+    bool shards;
+    enum queue_result result;
+
+    *error_r = NULL;
+    *reopened_r = false;
+    result = has_shards(&upgrade, &shards);
+    if (result != QUEUE_OK || !shards)
+        return result;
+    manifest = manifest_create(queue);
+    result = manifest_find_form(manifest, &form, error_r);
+    *reopened_r = result == QUEUE_OK && form == MANIFEST_V1;
+    manifest_destroy(manifest);
+    return result;
+}
+
+enum queue_result manifest_rejoin(struct queue *queue, struct manifest_upgrade_report *report_r,
+                                  char **error_r)
+{
+    bool reopened;
+    enum queue_result result = manifest_is_reopened(queue, &reopened, error_r);
+
+    *report_r = (struct manifest_upgrade_report){0, 0};
+    if (result == QUEUE_OK && !reopened)
+        result = QUEUE_NONE;
+    if (result == QUEUE_OK)
+        result = manifest_upgrade(queue, NULL, NULL, NULL, report_r, error_r);
+    return result;
+}
+
 /* ---- a damaged shard ---- */
 
 enum queue_result manifest_reset_shard(struct queue *queue, unsigned shard, char **error_r)
