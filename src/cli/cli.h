@@ -92,9 +92,10 @@ enum exitcode cli_open(struct cli *cli, unsigned flags, struct queue **queue_r) 
 /* One more store of the same bucket; the caller closes it. NULL: said. */
 struct store *cli_open_store(struct cli *cli) MUST_CHECK;
 /* The program around another store, for a command between two: the same words and settings, but
- * for `url` and `options` ("NAME=VALUE"). NULL: said, 78. For cli_open() and its neighbours. */
-struct cli *cli_other(const struct cli *cli, const char *url, const char *const *options,
-                      size_t count) MUST_CHECK;
+ * for `url`, those of the file `config` (NULL: none) and `options` ("NAME=VALUE"). NULL: said, 78.
+ * For cli_open() and its neighbours. */
+struct cli *cli_other(const struct cli *cli, const char *url, const char *config,
+                      const char *const *options, size_t count) MUST_CHECK;
 void cli_other_close(struct cli *other); /* NULL is fine */
 /* Says `what: error` (error may be NULL; is freed) and gives the exit status that `result` stands
  * for; asks the store once more where only that tells a refusal from a missing bucket. */

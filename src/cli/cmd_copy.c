@@ -51,13 +51,14 @@ static enum exitcode run(struct cli *cli)
     bool dry_run = cli_flag(cli, "dry-run");
 
     if (strcmp(operands[0], operands[1]) == 0 && cli_value(cli, "from-option") == NULL &&
-        cli_value(cli, "to-option") == NULL)
+        cli_value(cli, "to-option") == NULL && cli_value(cli, "from-config") == NULL &&
+        cli_value(cli, "to-config") == NULL)
         return cli_usage(cli, "copy: source and target are the same store");
     options = cli_values(cli, "from-option", &from_count);
-    from = cli_other(cli, operands[0], options, from_count);
+    from = cli_other(cli, operands[0], cli_value(cli, "from-config"), options, from_count);
     if (from != NULL) {
         options = cli_values(cli, "to-option", &to_count);
-        to = cli_other(cli, operands[1], options, to_count);
+        to = cli_other(cli, operands[1], cli_value(cli, "to-config"), options, to_count);
     }
     if (to != NULL) {
         int64_t milliseconds;
@@ -81,6 +82,8 @@ static enum exitcode run(struct cli *cli)
 
 static const struct cli_option options_copy[] = {
     {'n', "dry-run", NULL, "say what would be copied; change nothing"},
+    {0, "from-config", "FILE", "settings for the source alone, as in blobforge.conf(5)"},
+    {0, "to-config", "FILE", "settings for the target alone"},
     {0, "from-option", "NAME=VALUE", "a setting for the source alone; repeatable"},
     {0, "to-option", "NAME=VALUE", "a setting for the target alone; repeatable"},
     {0, NULL, NULL, NULL},

@@ -72,12 +72,15 @@ static struct store *open_or_make(struct cli *cli, bool create, enum exitcode *c
     struct store *store = NULL;
     char *error = NULL;
 
+    *code_r = EXITCODE_OK;
     if (create && named && !store_settings_is_remote(cli->settings) &&
         store_settings_open(cli->settings, clock_system(), rng_system(), true, &store, &error) ==
             STORE_OPEN_MISSING) {
-        cli_note(cli, "store %s: was not there, it is made", url);
         free(error);
-        return open_store(cli, false, code_r);
+        store = open_store(cli, false, code_r);
+        if (store != NULL)
+            cli_note(cli, "store %s: was not there, it is made", url);
+        return store;
     }
     store_close(store);
     free(error);
@@ -191,9 +194,10 @@ enum exitcode cli_open(struct cli *cli, unsigned flags, struct queue **queue_r)
     return code;
 }
 
-/* Every setting that is not its default, then the options, then the store. */
-static bool copy_settings(const struct settings *from, const char *url, const char *const *options,
-                          size_t count, struct settings *to, char **error_r)
+/* Every setting that is not its default, then the file, the options, the store. */
+static bool copy_settings(const struct settings *from, const char *url, const char *config,
+                          const char *const *options, size_t count, struct settings *to,
+                          char **error_r)
 {
     bool ok = true;
 
@@ -208,13 +212,15 @@ static bool copy_settings(const struct settings *from, const char *url, const ch
         }
         buf_release(&value);
     }
+    if (ok && config != NULL)
+        ok = settings_load_file(to, config, true, error_r);
     for (size_t i = 0; i < count && ok; i++)
         ok = settings_set_option(to, options[i], error_r);
     return ok && settings_set(to, setting_name(SETTING_STORE), url, SETTING_OPTION, error_r);
 }
 
-struct cli *cli_other(const struct cli *cli, const char *url, const char *const *options,
-                      size_t count)
+struct cli *cli_other(const struct cli *cli, const char *url, const char *config,
+                      const char *const *options, size_t count)
 {
     struct cli *other = mem_alloc(sizeof(*other));
     char *error = NULL;
@@ -222,7 +228,7 @@ struct cli *cli_other(const struct cli *cli, const char *url, const char *const 
     other->command = cli->command;
     other->args = cli->args;
     other->settings = settings_create();
-    if (!copy_settings(cli->settings, url, options, count, other->settings, &error)) {
+    if (!copy_settings(cli->settings, url, config, options, count, other->settings, &error)) {
         cli_error("%s", error);
         free(error);
         cli_other_close(other);

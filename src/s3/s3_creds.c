@@ -31,7 +31,8 @@ struct s3_creds_source {
     int64_t kept_ms;      /* wall clock: fetched then */
     int64_t absent_ms;    /* wall clock: an instance that did not answer is not asked before */
     struct s3_creds_net *net;
-    char *profile; /* NULL: AWS_PROFILE is not set */
+    char *profile;      /* NULL: AWS_PROFILE is not set */
+    bool profile_alone; /* it was named for this store: other providers are not asked */
     char *systemd_file, *credentials_file, *config_file;
     bool credentials_named, config_named; /* by a variable, so they must be readable */
 };
@@ -113,6 +114,15 @@ struct s3_creds_source *s3_creds_source_create(void)
 void s3_creds_source_set_region(struct s3_creds_source *source, const char *region)
 {
     s3_creds_net_set_region(source->net, region);
+}
+
+void s3_creds_source_set_profile(struct s3_creds_source *source, const char *profile)
+{
+    if (profile == NULL || *profile == '\0')
+        return;
+    free(source->profile);
+    source->profile = mem_strdup(profile);
+    source->profile_alone = true;
 }
 
 void s3_creds_source_drop(struct s3_creds_source *source)
@@ -388,17 +398,23 @@ enum s3_creds_status s3_creds_fetch(struct s3_creds_source *source, const struct
     *error_r = NULL;
     memset(&source->current, 0, sizeof(source->current));
     for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
-        enum s3_creds_status status = providers[i](source, error_r);
+        enum s3_creds_status status;
+
+        if (source->profile_alone && providers[i] != ask_credentials_file &&
+            providers[i] != ask_config_file)
+            continue;
+        status = providers[i](source, error_r);
         if (status != S3_CREDS_NONE)
             return status;
     }
     if (source->profile != NULL) {
         *error_r =
             mem_printf("keys of profile %s: neither %s nor %s has any; add the profile, or "
-                       "unset AWS_PROFILE",
+                       "unset %s",
                        source->profile,
                        source->credentials_file ? source->credentials_file : "~/.aws/credentials",
-                       source->config_file ? source->config_file : "~/.aws/config");
+                       source->config_file ? source->config_file : "~/.aws/config",
+                       source->profile_alone ? "s3_profile" : "AWS_PROFILE");
         return S3_CREDS_BROKEN;
     }
     *error_r = mem_printf(

@@ -53,6 +53,9 @@ struct s3_creds_source;
 struct s3_creds_source *s3_creds_source_create(void);
 /* The region whose STS is asked; before the first fetch. */
 void s3_creds_source_set_region(struct s3_creds_source *source, const char *region);
+/* Keys of this profile of the shared files and no others, whatever the environment says; "" or
+ * NULL: as the environment says. Before the first fetch. */
+void s3_creds_source_set_profile(struct s3_creds_source *source, const char *profile);
 /* The keys were refused as expired: what was kept of the network's is asked for anew. */
 void s3_creds_source_drop(struct s3_creds_source *source);
 void s3_creds_source_destroy(struct s3_creds_source *source); /* NULL is fine */

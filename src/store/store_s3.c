@@ -651,8 +651,10 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
     LIST_INIT(&s3->flying);
     s3->own_creds = options->creds == NULL;
     s3->creds = s3->own_creds ? s3_creds_source_create() : options->creds;
-    if (s3->own_creds)
+    if (s3->own_creds) {
         s3_creds_source_set_region(s3->creds, s3->region);
+        s3_creds_source_set_profile(s3->creds, options->profile);
+    }
     s3->signer = s3_signer_create(s3->region, "s3");
     if (s3->signer == NULL)
         *error_r = mem_strdup("s3_region: it is too long; write it like us-east-1");

@@ -38,6 +38,7 @@ struct store_s3_options {
     int64_t part_size;   /* bytes; at least 5 MiB by S3's rules */
     const char *sse, *sse_kms_key_id, *storage_class; /* NULL or "": not sent. With bodies from
                                                          files and granted writes */
+    const char *profile; /* of the shared files, for keys of the store's own; NULL or "": none */
     struct s3_creds_source *creds; /* borrowed; NULL: one of the store's own is made */
     struct clock *clock;
     struct rng *rng; /* jitter, name of the probe's object */

@@ -27,6 +27,7 @@ static enum store_open_status open_s3(const char *bucket, const struct store_opt
     s3.prefix = options->s3->prefix;
     s3.address = options->s3->address;
     s3.creds = options->s3->keys;
+    s3.profile = settings_text(settings, SETTING_S3_PROFILE);
     s3.endpoint_url = settings_text(settings, SETTING_S3_ENDPOINT_URL);
     s3.region = settings_text(settings, SETTING_S3_REGION);
     s3.ca_file = settings_text(settings, SETTING_S3_CA_FILE);
@@ -111,6 +112,7 @@ struct s3_creds_source *store_settings_keep_keys(const struct settings *settings
         return NULL;
     keys = s3_creds_source_create();
     s3_creds_source_set_region(keys, settings_text(settings, SETTING_S3_REGION));
+    s3_creds_source_set_profile(keys, settings_text(settings, SETTING_S3_PROFILE));
     return keys;
 }
 

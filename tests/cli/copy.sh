@@ -102,6 +102,53 @@ out_has "2 written, 0 current, 11 without a result, 0 errors"
 expect 0 "$bf" --store "$to" hydrate "$tmp/tree"
 out_has "0 written, 2 current"
 
+# ---- on the real server: stopped and gone on with, keys and endpoint for each store ----
+if [ -n "${CLI_TEST_S3-}" ]; then
+    "$top/tests/lib/make-pdfs.sh" "$tmp/more" 150 more
+    expect 0 "$bf" --store "$from" ingest -q "$tmp/more"
+    env --default-signal=INT "$bf" copy -v "$from" "$to" >"$tmp/out" 2>"$tmp/err" &
+    pid=$!
+    begun=$(date +%s)
+    until grep -q '^copied' "$tmp/out"; do
+        [ $(($(date +%s) - begun)) -lt $((60 * ${BLOBFORGE_TEST_SLOW:-1})) ] || { fail "nothing was copied within 60 s"; break; }
+        kill -0 "$pid" 2>/dev/null || break
+    done
+    kill -INT "$pid" 2>/dev/null
+    wait "$pid"
+    status=$?
+    [ "$status" = 130 ] || fail "Ctrl-C: status $status"
+    grep -q "the same command again goes on from there" "$tmp/err" || fail "Ctrl-C: no word how to go on"
+    "$bf" copy -q "$from" "$to" & # killed in the midst, at any time
+    pid=$!
+    sleep 0.2
+    kill -KILL "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+    cat >"$tmp/keys" <<EOF
+[old]
+aws_access_key_id = $AWS_ACCESS_KEY_ID
+aws_secret_access_key = wrong
+[new]
+aws_access_key_id = $AWS_ACCESS_KEY_ID
+aws_secret_access_key = $AWS_SECRET_ACCESS_KEY
+EOF
+    printf 's3_endpoint_url = %s\ns3_profile = new\n' "$BLOBFORGE_S3_ENDPOINT_URL" >"$tmp/new.conf"
+    # shellcheck disable=SC2317 # called by expect
+    keys_of() { # COMMAND...: with an environment that names another server, and other keys
+        env AWS_SHARED_CREDENTIALS_FILE="$tmp/keys" AWS_SECRET_ACCESS_KEY=wrong BLOBFORGE_S3_ENDPOINT_URL=http://127.0.0.1:1 "$@"
+    }
+    expect 78 keys_of "$bf" copy --to-config "$tmp/none.conf" "$from" "$to"
+    expect 77 keys_of "$bf" copy --to-config "$tmp/new.conf" --to-option s3_profile=old "$from" "$to"
+    expect 0 keys_of "$bf" copy --to-config "$tmp/new.conf" "$from" "$to"
+    out_has "0 errors"
+    expect 0 keys_of "$bf" copy --from-option "s3_endpoint_url=$BLOBFORGE_S3_ENDPOINT_URL" --from-option s3_profile=new \
+        --to-config "$tmp/new.conf" "$to" "$other"
+    expect 0 "$bf" copy --json --dry-run "$from" "$other"
+    out_has '"copied":0,'
+    counts "$from" | grep -v processing | sed 's/"state":"todo","tier":"3_normal","count":[0-9]*//' >"$tmp/a"
+    counts "$other" | grep -v processing | sed 's/"state":"todo","tier":"3_normal","count":[0-9]*//' >"$tmp/b"
+    cmp "$tmp/a" "$tmp/b" || fail "$last: other counts: $(cat "$tmp/b")"
+fi
+
 # What follows looks at folders, and kills: on directories alone.
 [ -z "${CLI_TEST_S3-}" ] || exit "$bad"
 
