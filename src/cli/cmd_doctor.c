@@ -161,25 +161,109 @@ static void add_rows(struct table *table, const struct gate_check *list, size_t 
                                           list[i].need != NULL ? list[i].need : ""});
 }
 
-static void print_text(const struct settings *settings, const struct gate_report *report,
-                       const struct checks *checks)
+/* ---- on a terminal: nothing of what was seen is cut off ---- */
+
+#define WRAP_MIN 20 /* columns for text, however narrow the terminal */
+
+/* Words of `text` in lines of `width`, the first where the cursor is, the others below it. */
+static void print_wrapped(const char *text, int indent, int width)
+{
+    struct buf quoted = BUF_INIT;
+    const char *at;
+    int used = 0;
+
+    quote_append(&quoted, text, strlen(text));
+    for (at = buf_text(&quoted); *at != '\0';) {
+        int len = (int)strcspn(at, " ");
+
+        if (used > 0 && used + 1 + len > width) {
+            cli_printf("\n%*s", indent, "");
+            used = 0;
+        }
+        cli_printf("%s%.*s", used > 0 ? " " : "", len, at);
+        used += len + (used > 0);
+        at += len;
+        at += strspn(at, " ");
+    }
+    cli_printf("\n");
+    buf_release(&quoted);
+}
+
+static void print_checks(const struct gate_check *list, size_t count, int names)
+{
+    int indent = 6 + names + 2, width = cli_columns() - indent;
+    bool color = color_wanted();
+
+    if (width < WRAP_MIN)
+        width = WRAP_MIN;
+    for (size_t i = 0; i < count; i++) {
+        const char *before = "", *after = "";
+
+        if (color && list[i].result != GATE_NA) {
+            before = list[i].result == GATE_PASS ? "\033[32m" : "\033[31m";
+            after = "\033[0m";
+        }
+        cli_printf("%s%-4s%s  %-*s  ", before, check_name(&list[i]), after, names, list[i].name);
+        print_wrapped(list[i].text != NULL ? list[i].text : "", indent, width);
+        if (list[i].need != NULL) {
+            char *need = mem_printf("so that %s", list[i].need);
+
+            cli_printf("%*s", indent, "");
+            print_wrapped(need, indent, width);
+            free(need);
+        }
+    }
+}
+
+static int longest_name(const struct gate_check *list, size_t count, int longest)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((int)strlen(list[i].name) > longest)
+            longest = (int)strlen(list[i].name);
+    return longest;
+}
+
+static void print_terminal(const struct gate_report *report, const struct checks *checks)
+{
+    int names = longest_name(report->checks, report->check_count, 0);
+
+    names = longest_name(checks->list, checks->count, names);
+    print_checks(report->checks, report->check_count, names);
+    print_checks(checks->list, checks->count, names);
+}
+
+static void print_table(const struct gate_report *report, const struct checks *checks)
 {
     static const struct table_column columns[] = {{"", false, false, true},
                                                   {"CHECK", false, false, false},
                                                   {"SEEN", false, true, false},
                                                   {"SO THAT", false, true, false}};
     struct table *table = table_create(columns, ARRAY_LEN(columns));
+
+    add_rows(table, report->checks, report->check_count);
+    add_rows(table, checks->list, checks->count);
+    table_print(table);
+    table_destroy(table);
+}
+
+static void print_text(const struct settings *settings, const struct gate_report *report,
+                       const struct checks *checks)
+{
     enum sandbox_level level = SANDBOX_AUTO;
     char *described;
 
     if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &level))
         level = SANDBOX_AUTO;
-    add_rows(table, report->checks, report->check_count);
-    add_rows(table, checks->list, checks->count);
-    table_print(table);
-    table_destroy(table);
+    if (cli_terminal_out())
+        print_terminal(report, checks);
+    else
+        print_table(report, checks);
     described = sandbox_describe(level);
-    cli_printf("\nsandbox  %s\n", described);
+    cli_printf("\nsandbox  ");
+    if (cli_terminal_out())
+        print_wrapped(described, 9, cli_columns() - 9 < WRAP_MIN ? WRAP_MIN : cli_columns() - 9);
+    else
+        cli_printf("%s\n", described);
     free(described);
     cli_printf("store    %s: %s\n", settings_text(settings, SETTING_STORE),
                verdict_name(report->verdict));
