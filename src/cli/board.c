@@ -1,5 +1,5 @@
 /* See board.h: the bucket at a glance. */
-#include "cli/board.h"
+#include "cli/board_pages.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,22 +9,11 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/quote.h"
-#include "queue/scan.h"
 
-#define PAGES 4            /* of a place: at hashes 0, 4, 8, c */
 #define HOUR_MS 3600000.0  /* over which throughput is told */
 #define WINDOW_MIN 30000.0 /* a shorter time tells no rate */
 #define SAMPLE_MIN 30      /* results of the last hour in a sample, below which it says little */
 #define NAMES 512
-
-enum place {
-    PLACE_TODO = 0,
-    PLACE_LOCK = TIER_COUNT,
-    PLACE_FAILED,
-    PLACE_DEAD,
-    PLACE_OUT,
-    PLACE_COUNT
-};
 
 struct name { /* a document's name and size do not change */
     char hash[65], name[160];
@@ -36,23 +25,6 @@ struct board {
     struct board_show show;
     struct name *names; /* NAMES of them, the oldest is overwritten */
     size_t name_next;
-};
-
-struct sample { /* what the pages of a place tell */
-    struct store_op pages[PAGES];
-    char keys[PAGES][KEY_SIZE], after[PAGES][KEY_SIZE];
-    size_t count; /* pages that were read */
-    size_t lines;
-    double span; /* share of the hash space that they cover */
-    bool whole;
-};
-
-struct look {
-    struct board *board;
-    struct queue *queue;
-    struct sample *samples; /* PLACE_COUNT */
-    char **error_r;
-    enum queue_result result;
 };
 
 struct board *board_create(struct queue *queue)
@@ -121,131 +93,6 @@ static void take_text(char *target, size_t size, const char *text)
     buf_release(&quoted);
 }
 
-/* ---- requests ---- */
-
-static bool run_ops(struct look *look, struct store_op *ops, size_t count)
-{
-    store_run(look->queue->store, ops, count);
-    for (size_t i = 0; i < count; i++) {
-        if (ops[i].status == STORE_OK || ops[i].status == STORE_NOT_FOUND)
-            continue;
-        if (look->result == QUEUE_OK) {
-            look->result = ops[i].status == STORE_FATAL ? QUEUE_FATAL : QUEUE_AGAIN;
-            if (ops[i].error != NULL && *look->error_r == NULL)
-                *look->error_r = mem_strdup(ops[i].error);
-        }
-        return false;
-    }
-    return true;
-}
-
-/* ---- samples ---- */
-
-static enum scan_place scan_place_of(enum place place)
-{
-    switch (place) {
-    case PLACE_LOCK:
-        return SCAN_LOCK;
-    case PLACE_FAILED:
-        return SCAN_FAILED;
-    case PLACE_DEAD:
-        return SCAN_DEAD;
-    case PLACE_OUT:
-        return SCAN_OUT;
-    case PLACE_TODO:
-    case PLACE_COUNT:
-        break;
-    }
-    return (enum scan_place)place;
-}
-
-/* Where in the hash space, from 0 to 1. */
-static double position(const char *key)
-{
-    char hash[65], digits[13];
-
-    if (!key_hash(key, hash))
-        return 0;
-    memcpy(digits, hash, 12);
-    digits[12] = '\0';
-    return (double)strtoull(digits, NULL, 16) / (double)(1ULL << 48);
-}
-
-static void begin_page(struct look *look, enum place place, size_t i)
-{
-    struct sample *sample = &look->samples[place];
-    char digits[2] = {"048c"[i], '\0'};
-
-    scan_key(&look->queue->keys, scan_place_of(place), "", sample->keys[i]);
-    store_op_init(&sample->pages[i], STORE_LIST, sample->keys[i]);
-    if (i > 0) {
-        scan_key(&look->queue->keys, scan_place_of(place), digits, sample->after[i]);
-        sample->pages[i].start_after = sample->after[i];
-    }
-}
-
-static void weigh(struct sample *sample)
-{
-    sample->lines = 0;
-    sample->span = 0;
-    for (size_t i = 0; i < sample->count; i++) {
-        const struct store_op *page = &sample->pages[i];
-        double from = (double)i / PAGES, to = 1;
-
-        sample->lines += page->entry_count;
-        if (page->more_r && page->entry_count > 0)
-            to = position(page->entries[page->entry_count - 1].key);
-        sample->span += to > from ? to - from : 0;
-    }
-}
-
-/* Page `i` of the places that have one, all at once. */
-static bool read_round(struct look *look, size_t from, size_t to)
-{
-    struct store_op *ops = mem_alloc((PLACE_COUNT * PAGES) * sizeof(*ops));
-    struct store_op *targets[PLACE_COUNT * PAGES];
-    size_t count = 0;
-    bool ok;
-
-    for (int place = 0; place < PLACE_COUNT; place++) {
-        struct sample *sample = &look->samples[place];
-
-        if (sample->whole)
-            continue;
-        for (size_t i = from; i < to; i++) {
-            begin_page(look, (enum place)place, i);
-            targets[count] = &sample->pages[i];
-            ops[count++] = sample->pages[i];
-        }
-        sample->count = to;
-    }
-    ok = count == 0 || run_ops(look, ops, count);
-    for (size_t i = 0; i < count; i++)
-        *targets[i] = ops[i];
-    free(ops);
-    return ok;
-}
-
-/* First pages of all places; then three more of those that go on. */
-static bool read_samples(struct look *look)
-{
-    bool ok = read_round(look, 0, 1);
-
-    for (int place = 0; place < PLACE_COUNT; place++)
-        look->samples[place].whole = !look->samples[place].pages[0].more_r;
-    ok = ok && read_round(look, 1, PAGES);
-    for (int place = 0; place < PLACE_COUNT; place++)
-        weigh(&look->samples[place]);
-    return ok;
-}
-
-static int64_t reckon(const struct sample *sample)
-{
-    if (sample->whole || sample->span <= 0)
-        return (int64_t)sample->lines;
-    return (int64_t)((double)sample->lines / sample->span);
-}
-
 /* ---- totals ---- */
 
 static int64_t above_zero(int64_t value)
@@ -260,13 +107,13 @@ static void reckon_counts(struct look *look)
     int64_t others;
 
     show->about = true;
-    show->processing = reckon(&look->samples[PLACE_LOCK]);
-    show->failed = above_zero(reckon(&look->samples[PLACE_FAILED]));
-    show->dead = reckon(&look->samples[PLACE_DEAD]);
-    show->done = reckon(&look->samples[PLACE_OUT]);
+    show->processing = sample_reckon(&look->samples[PLACE_LOCK]);
+    show->failed = above_zero(sample_reckon(&look->samples[PLACE_FAILED]));
+    show->dead = sample_reckon(&look->samples[PLACE_DEAD]);
+    show->done = sample_reckon(&look->samples[PLACE_OUT]);
     others = show->processing + show->failed;
     for (int tier = 0; tier < TIER_COUNT; tier++) {
-        int64_t markers = reckon(&look->samples[tier]);
+        int64_t markers = sample_reckon(&look->samples[tier]);
         int64_t less = markers < others ? markers : others;
 
         show->todo[tier] = markers - less;
@@ -351,7 +198,7 @@ static bool read_names(struct look *look, const char *const *hashes, size_t coun
         store_op_init(&ops[used], STORE_HEAD, key_raw(&look->queue->keys, hashes[i], keys[used]));
         asked[used++] = hashes[i];
     }
-    ok = used == 0 || run_ops(look, ops, used);
+    ok = used == 0 || look_run(look, ops, used);
     for (size_t i = 0; i < used; i++) {
         struct name *name = &look->board->names[look->board->name_next];
         char *text = record_meta_text(&ops[i], "original-name");
@@ -443,6 +290,25 @@ static const struct board_job *known_job(const struct board_show *show,
     return NULL;
 }
 
+/* Drops the rows of jobs that do not run any more. */
+static size_t drop_leftovers(struct look *look, struct board_job *jobs, size_t count)
+{
+    const char *hashes[BOARD_JOBS];
+    enum job_state states[BOARD_JOBS];
+    bool keep[BOARD_JOBS];
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        hashes[i] = jobs[i].hash;
+        states[i] = JOB_PROCESSING;
+    }
+    look_settle(look, hashes, states, count, keep);
+    for (size_t i = 0; i < count; i++)
+        if (keep[i])
+            jobs[kept++] = jobs[i];
+    return kept;
+}
+
 /* Running jobs: those whose lock changed are read. */
 static size_t gather_running(struct look *look, struct board_job *jobs, int64_t now_ms)
 {
@@ -468,7 +334,7 @@ static size_t gather_running(struct look *look, struct board_job *jobs, int64_t 
     }
     look->board->show.jobs_cut = page->more_r || page->entry_count > BOARD_JOBS;
     if (used > 0)
-        run_ops(look, ops, used);
+        look_run(look, ops, used);
     for (size_t i = 0; i < used; i++) {
         if (ops[i].status == STORE_OK)
             read_lock(&ops[i], &jobs[wanted[i]]);
@@ -482,7 +348,7 @@ static size_t gather_running(struct look *look, struct board_job *jobs, int64_t 
             jobs[used++] = jobs[i];
     free(wanted);
     free(ops);
-    return used;
+    return look->result == QUEUE_OK ? drop_leftovers(look, jobs, used) : used;
 }
 
 static bool is_among(const struct board_job *jobs, size_t count, const char *hash)
@@ -515,7 +381,7 @@ static size_t gather_waiting(const struct look *look, struct board_job *jobs, si
         const struct store_op *page = &look->samples[tier].pages[0];
 
         for (size_t i = 0; i < page->entry_count && count < BOARD_WAITING; i++) {
-            if (!key_hash(page->entries[i].key, hash) || is_among(jobs, running, hash) ||
+            if (!key_hash(page->entries[i].key, hash) || is_among(jobs, running + count, hash) ||
                 has_failed(look, hash))
                 continue;
             job_begin(&jobs[running + count], hash, &page->entries[i], JOB_TODO);
@@ -628,6 +494,24 @@ static bool take_known(const struct board_show *show, struct board_failure *fail
     return false;
 }
 
+static size_t drop_settled(struct look *look, struct board_failure *list, size_t count)
+{
+    const char *hashes[BOARD_FAILURES] = {NULL};
+    enum job_state states[BOARD_FAILURES] = {JOB_UNKNOWN};
+    bool keep[BOARD_FAILURES] = {false};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        hashes[i] = list[i].hash;
+        states[i] = list[i].state;
+    }
+    look_settle(look, hashes, states, count, keep);
+    for (size_t i = 0; i < count; i++)
+        if (keep[i])
+            list[kept++] = list[i];
+    return kept;
+}
+
 static void gather_failures(struct look *look)
 {
     struct board_show *show = &look->board->show;
@@ -642,6 +526,7 @@ static void gather_failures(struct look *look)
             for (size_t n = 0; n < look->samples[place].pages[i].entry_count; n++)
                 offer(list, &count, &look->samples[place].pages[i].entries[n],
                       place == PLACE_DEAD ? JOB_DEAD : JOB_FAILED);
+    count = drop_settled(look, list, count);
     for (size_t i = 0; i < count; i++) {
         hashes[i] = list[i].hash;
         if (take_known(show, &list[i]))
@@ -653,7 +538,7 @@ static void gather_failures(struct look *look)
         wanted[used++] = i;
     }
     if (used > 0)
-        run_ops(look, ops, used);
+        look_run(look, ops, used);
     for (size_t i = 0; i < used; i++) {
         if (ops[i].status == STORE_OK)
             read_failure(&ops[i], &list[wanted[i]]);
@@ -700,7 +585,7 @@ enum queue_result board_look(struct board *board, char **error_r)
 
     *error_r = NULL;
     look.samples = mem_alloc(PLACE_COUNT * sizeof(*look.samples));
-    if (read_samples(&look))
+    if (look_read_pages(&look))
         look.result = cards_read(queue, BOARD_CARDS, &board->show.cards, error_r);
     now = store_server_ms(queue->store, queue->clock);
     if (look.result == QUEUE_OK)

@@ -74,6 +74,8 @@ static void read_json(struct json_object *object, struct card *card)
     card->jobs_failed = whole(metrics, "jobs_failed");
     card->jobs_per_hour = number(metrics, "jobs_per_hour");
     card->avg_seconds = number(metrics, "avg_processing_time");
+    if (card->jobs_completed == 0)
+        card->avg_seconds = -1; /* of no job */
     card->cpu_percent = number(system, "cpu_percent");
     card->memory_percent = number(system, "memory_percent");
     card->disk_free_bytes = whole(system, "disk_free_bytes");

@@ -71,13 +71,14 @@ static void print_jobs(const struct board_show *show)
             break;
 
         snprintf(hash, sizeof(hash), "%.12s", job->hash);
-        table_add(table,
-                  (const char *[]){board_job_state(job), hash, job->name,
-                                   human_show_size(job->size_bytes, size),
-                                   job->stage[0] != '\0' ? job->stage : NULL, board_page(job, page),
-                                   seconds(board_elapsed(job, show->read_ms), elapsed),
-                                   seconds(board_left(job, show->read_ms), left),
-                                   job->worker[0] != '\0' ? job->worker : NULL});
+        table_add_harmless(table,
+                           (const char *[]){board_job_state(job), hash, job->name,
+                                            human_show_size(job->size_bytes, size),
+                                            job->stage[0] != '\0' ? job->stage : NULL,
+                                            board_page(job, page),
+                                            seconds(board_elapsed(job, show->read_ms), elapsed),
+                                            seconds(board_left(job, show->read_ms), left),
+                                            job->worker[0] != '\0' ? job->worker : NULL});
     }
     if (table_rows(table) > 0) {
         cli_printf("\n");
@@ -116,8 +117,9 @@ static void print_workers(const struct board_show *show)
             snprintf(cpu, sizeof(cpu), "%.0f%%", card->cpu_percent);
         if (card->memory_percent >= 0)
             snprintf(memory, sizeof(memory), "%.0f%%", card->memory_percent);
-        table_add(table, (const char *[]){card->worker, card_health(card), jobs, rate,
-                                          seconds(card->avg_seconds, average), cpu, memory});
+        table_add_harmless(table,
+                           (const char *[]){card->worker, card_health(card), jobs, rate,
+                                            seconds(card->avg_seconds, average), cpu, memory});
     }
     if (table_rows(table) > 0) {
         cli_printf("\n");
@@ -141,10 +143,11 @@ static void print_failures(const struct board_show *show)
         char when[HUMAN_SIZE], hash[13];
 
         snprintf(hash, sizeof(hash), "%.12s", failure->hash);
-        table_add(table, (const char *[]){job_state_name(failure->state), hash,
-                                          human_show_time(failure->when_ms, when),
-                                          failure->cause[0] != '\0' ? failure->cause : NULL,
-                                          failure->name, failure->error});
+        table_add_harmless(table,
+                           (const char *[]){job_state_name(failure->state), hash,
+                                            human_show_time(failure->when_ms, when),
+                                            failure->cause[0] != '\0' ? failure->cause : NULL,
+                                            failure->name, failure->error});
     }
     if (table_rows(table) > 0) {
         cli_printf("\n");

@@ -87,6 +87,57 @@ static void print_attempt(const struct record_attempt *a)
     print_tail(a->stderr_tail);
 }
 
+/* What version 1 keeps of a job's last failure: one object, written anew each time. */
+static void read_v1_error(const struct store_op *op, struct record_attempt *attempt)
+{
+    struct json_object *object = NULL, *context;
+    const char *when;
+
+    if (json_parse(op->data.data, op->data.len, JSON_RECORD_MAX, &object) != JSON_OK)
+        return;
+    context = json_get_object(object, "context");
+    when = json_get_text(object, "timestamp");
+    if (when != NULL && !clock_parse_iso(when, strlen(when), &attempt->ended_ms))
+        attempt->ended_ms = -1;
+    attempt->outcome = ATTEMPT_FAILED;
+    attempt->charged = true;
+    attempt->error = mem_strdup(json_get_text(object, "error"));
+    attempt->stderr_tail = mem_strdup(json_get_text(object, "traceback"));
+    if (context != NULL) {
+        int64_t count;
+
+        attempt->worker = mem_strdup(json_get_text(context, "worker_id"));
+        attempt->stage = mem_strdup(json_get_text(context, "stage"));
+        if (json_get_int(context, "retry_count", &count) && count >= 0)
+            attempt->number = count + 1;
+    }
+    json_object_put(object);
+}
+
+/* true: it was there, and is shown. */
+static bool show_v1_error(struct cli *cli, struct queue *queue, const char *hash)
+{
+    struct record_attempt attempt;
+    char key[KEY_SIZE];
+    struct store_op op;
+    bool shown;
+
+    store_op_init(&op, STORE_GET, key_log(&queue->keys, hash, "error.json", key));
+    op.max_bytes = JSON_RECORD_MAX;
+    shown = store_do(queue->store, &op) == STORE_OK;
+    if (shown) {
+        record_attempt_init(&attempt);
+        read_v1_error(&op, &attempt);
+        if (cli_json(cli))
+            cli_print_json(record_attempt_json(&attempt));
+        else
+            print_attempt(&attempt);
+        record_attempt_release(&attempt);
+    }
+    store_op_release(&op);
+    return shown;
+}
+
 static enum exitcode show_attempts(struct cli *cli, struct queue *queue, const char *hash)
 {
     struct record_attempt *attempts = NULL;
@@ -106,7 +157,7 @@ static enum exitcode show_attempts(struct cli *cli, struct queue *queue, const c
             print_attempt(&attempts[i]);
         record_attempt_release(&attempts[i]);
     }
-    if (code == EXITCODE_OK && count == 0)
+    if (code == EXITCODE_OK && count == 0 && !show_v1_error(cli, queue, hash))
         cli_note(cli, "%.12s: every attempt so far succeeded, or none was made", hash);
     free(attempts);
     return code;

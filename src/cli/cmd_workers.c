@@ -39,7 +39,7 @@ static void add_row(struct table *table, const struct card *card, int64_t now_ms
         snprintf(jobs, sizeof(jobs), "%" PRId64, card->current_jobs < 0 ? 0 : card->current_jobs);
     name = mem_printf("%s%s%s", card->host[0] != '\0' ? card->host : card->worker,
                       card->instance[0] != '\0' ? " " : "", card->instance);
-    table_add(
+    table_add_harmless(
         table,
         (const char *[]){
             card->worker, name, card_health(card), jobs,

@@ -57,8 +57,11 @@ static void gather_lock(const struct queue *queue, const struct record_lock *loc
 
 static void gather_failed(const struct job_view *view, struct job_facts *facts)
 {
-    /* The marker counts; of a failed record alone the count is one more than it says. */
-    facts->retries = view->has_marker ? view->todo.retries : view->failed.retries + 1;
+    /* One more than the record says; version 1 leaves the marker with its old count, ours has
+     * counted. */
+    facts->retries = view->failed.retries + 1;
+    if (view->has_marker && view->todo.retries > facts->retries)
+        facts->retries = view->todo.retries;
     facts->worker = view->failed.worker;
     facts->cause = cause_name(view->failed.cause);
     facts->error = view->failed.error;

@@ -8,7 +8,7 @@ noinst_LIBRARIES += libblobforge-cli.a
 libblobforge_cli_a_SOURCES = \
 	src/cli/args.c src/cli/args.h \
 	src/cli/ask.c \
-	src/cli/board.c src/cli/board.h \
+	src/cli/board.c src/cli/board.h src/cli/board_pages.c src/cli/board_pages.h \
 	src/cli/cards.c src/cli/cards.h \
 	src/cli/cli.h src/cli/cli_private.h \
 	src/cli/catalog.c src/cli/catalog.h \

@@ -48,7 +48,7 @@ void table_destroy(struct table *table)
     free(table);
 }
 
-void table_add(struct table *table, const char *const *cells)
+static void add_row(struct table *table, const char *const *cells, bool quote)
 {
     size_t used = table->row_count * table->column_count;
 
@@ -56,10 +56,24 @@ void table_add(struct table *table, const char *const *cells)
     for (size_t i = 0; i < table->column_count; i++) {
         struct buf cell = BUF_INIT;
         const char *text = cells[i] != NULL ? cells[i] : "-";
-        quote_append(&cell, text, strlen(text));
+
+        if (quote)
+            quote_append(&cell, text, strlen(text));
+        else
+            buf_puts(&cell, text);
         table->cells[used + i] = buf_steal(&cell);
     }
     table->row_count++;
+}
+
+void table_add(struct table *table, const char *const *cells)
+{
+    add_row(table, cells, true);
+}
+
+void table_add_harmless(struct table *table, const char *const *cells)
+{
+    add_row(table, cells, false);
 }
 
 size_t table_rows(const struct table *table)

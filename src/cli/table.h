@@ -22,6 +22,8 @@ struct table *table_create(const struct table_column *columns, size_t count) MUS
 void table_destroy(struct table *table); /* NULL is fine */
 /* One cell per column; copied, made harmless (base/quote.h). NULL: "-". */
 void table_add(struct table *table, const char *const *cells);
+/* The same for cells that were made harmless before: nothing is escaped twice. */
+void table_add_harmless(struct table *table, const char *const *cells);
 /* On a terminal: columns without any value are left out, and of what does not fit even when cut,
  * the last ones. */
 void table_drop_columns(struct table *table);

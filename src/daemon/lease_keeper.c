@@ -40,13 +40,12 @@ static void fill_metrics(const struct lease *lease, struct json_object *metrics)
     json_set_text(metrics, "bytes_processed_formatted",
                   human_show_size(done->completed_bytes, text));
     json_set_double(metrics, "total_processing_time", busy);
-    if (completed > 0) {
-        json_set_double(metrics, "avg_processing_time", busy / (double)completed);
-        json_set_text(metrics, "avg_processing_time_formatted",
-                      human_show_duration(done->completed_ms / (int64_t)completed, text));
-    }
-    if (session > 0)
-        json_set_double(metrics, "jobs_per_hour", (double)completed * 3600 / session);
+    /* Version 1 prints these without asking whether they are there. */
+    json_set_double(metrics, "avg_processing_time", completed > 0 ? busy / (double)completed : 0);
+    json_set_text(
+        metrics, "avg_processing_time_formatted",
+        human_show_duration(completed > 0 ? done->completed_ms / (int64_t)completed : 0, text));
+    json_set_double(metrics, "jobs_per_hour", session > 0 ? (double)completed * 3600 / session : 0);
 }
 
 static void set_measured(struct json_object *object, const char *name, double value)

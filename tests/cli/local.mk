@@ -8,6 +8,7 @@ CLI_TESTS = \
 	tests/cli/convert.sh \
 	tests/cli/copy.sh \
 	tests/cli/doctor.sh \
+	tests/cli/examples.sh \
 	tests/cli/hydrate.sh \
 	tests/cli/interrupt.sh \
 	tests/cli/jobs.sh \
@@ -16,10 +17,11 @@ CLI_TESTS = \
 	tests/cli/screens.sh \
 	tests/cli/settings.sh \
 	tests/cli/tutorial.sh \
-	tests/cli/usage.sh
+	tests/cli/usage.sh \
+	tests/cli/v1_bucket.sh
 check_PROGRAMS += tests/cli/args_test
 TESTS += tests/cli/args_test $(CLI_TESTS)
 THREAD_TESTS += tests/cli/bulk.sh
-EXTRA_DIST += tests/cli/lib.sh tests/cli/zsh_complete.py tests/cli/synopses.py $(CLI_TESTS)
+EXTRA_DIST += tests/cli/lib.sh tests/cli/zsh_complete.py tests/cli/synopses.py tests/cli/v1_bucket.py $(CLI_TESTS)
 tests_cli_args_test_SOURCES = tests/cli/args_test.c
 tests_cli_args_test_LDADD = libblobforge-cli.a $(BF_LIBS) $(NCURSES_LIBS) $(CHECK_LIBS)

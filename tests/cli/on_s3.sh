@@ -6,7 +6,7 @@ if [ -z "${BLOBFORGE_S3_ENDPOINT_URL-}" ]; then
     exec "$here/../s3/with-rgw" "$0" "$@"
 fi
 bad=0
-set -- bulk copy catalog_either screens
+set -- bulk copy catalog_either screens v1_bucket
 for name in "$@"; do
     CLI_TEST_S3=1 sh "$here/$name.sh" || { echo "FAILED: $name.sh on the real server"; bad=1; }
 done
