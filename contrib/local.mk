@@ -1,5 +1,6 @@
 # Samples and scripts for users.
-EXTRA_DIST += contrib/packages.txt contrib/install-packages.sh contrib/quickstart.sh
+EXTRA_DIST += contrib/packages.txt contrib/runtime-packages.txt contrib/install-packages.sh contrib/quickstart.sh \
+	contrib/Containerfile contrib/Containerfile.dockerignore
 examplesdir = $(docdir)/examples
 ADAPTERS = docling marker mineru olmocr pandoc pymupdf4llm
 dist_examples_SCRIPTS = contrib/converters/pdftotext.sh contrib/converters/resident.py \
