@@ -4,8 +4,8 @@ check_PROGRAMS += tests/sim/sim
 check_SCRIPTS += tests/sim/sim.sh
 TESTS += tests/sim/sim.sh
 EXTRA_DIST += tests/sim/sim.sh tests/sim/README.md
-tests_sim_sim_SOURCES = tests/sim/main.c tests/sim/sim.h tests/sim/world.c tests/sim/check.c \
-	tests/sim/master.c tests/sim/people.c tests/sim/v1.c tests/sim/director.c tests/sim/planted.c \
+tests_sim_sim_SOURCES = tests/sim/main.c tests/sim/sim.h tests/sim/world.c tests/sim/truth.h tests/sim/truth.c \
+	tests/sim/check.c tests/sim/check_send.c tests/sim/check_jobs.c tests/sim/master.c tests/sim/people.c tests/sim/v1.c tests/sim/director.c tests/sim/planted.c \
 	$(queue_sources) $(janitor_sources)
 tests_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/sim -DBF_PLANTED
 tests_sim_sim_LDADD = $(BF_LIBS)

@@ -10,7 +10,9 @@
  *   people.c   commands: ingest, retry, cancel, reprioritise, clear-dead, remove, one-shot janitor
  *   v1.c       a version 1 worker and its janitor, with their unconditional writes
  *   director.c what befalls them: kills, pauses, clock jumps, drains; then quiet, and the end
- *   check.c    what the bucket truly holds, and the promises
+ *   truth.c    what the bucket truly holds
+ *   check.c    the promises, looked at with every effect; check_send.c with every request,
+ *              check_jobs.c with every attempt, word of a user, and at the end
  *   planted.c  protocol bugs that must be found
  *   main.c     seeds, replays, exhaustive runs
  *
@@ -218,7 +220,7 @@ struct job {
     int starts; /* of a converter, for PROFILE_FAILS_ONCE and _TROUBLE */
 };
 
-struct truth; /* check.c */
+struct truth; /* truth.h */
 
 struct sim {
     struct sim_config config;
