@@ -265,42 +265,6 @@ static enum queue_result look_beside(struct queue *queue, struct claim *claim, b
     return result;
 }
 
-enum queue_result queue_claim(struct queue *queue, const struct candidate *candidate, int64_t slot,
-                              struct claim *claim_r, char **error_r)
-{
-    enum queue_result result, released;
-    char *ignored = NULL;
-
-    *error_r = NULL;
-    claim_init(queue, claim_r, candidate->hash, LOCK_OP_CONVERT, slot);
-    claim_r->tier = candidate->tier;
-    claim_r->retries = candidate->retries;
-    if (candidate->attempt > 0)
-        claim_r->attempt = candidate->attempt;
-    result = claim_take_lock(queue, claim_r, error_r);
-    if (result != QUEUE_OK)
-        return result;
-    result = look_beside(queue, claim_r, candidate->with_past, error_r);
-    /* A v1 janitor counts on from the lock: it must not say less or more than the marker. And who
-     * slept over his lease between the looks asks first whether the lock is still his. */
-    if (result == QUEUE_OK &&
-        (claim_r->retries != candidate->retries || !claim_lease_good(queue, claim_r))) {
-        result = claim_renew(queue, claim_r, error_r);
-        if (result == QUEUE_CANCEL)
-            result = QUEUE_OK; /* the next beat says it again */
-    }
-    if (result == QUEUE_OK)
-        return QUEUE_OK;
-    if (result != QUEUE_LOST) {
-        released =
-            queue_release(queue, claim_r, &ignored); /* else it goes stale, or is an orphan */
-        if (released != QUEUE_OK)
-            step_notice(queue, "heal", claim_r->hash, "a lock could not be released");
-        free(ignored);
-    }
-    return result == QUEUE_EXPIRED ? QUEUE_AGAIN : result;
-}
-
 /* ---- keeping ---- */
 
 /* The lock as it stands, read after a beat was refused or went unanswered. */
@@ -484,6 +448,48 @@ static enum queue_result renew(struct queue *queue, struct claim *claim, bool ag
 enum queue_result claim_renew(struct queue *queue, struct claim *claim, char **error_r)
 {
     return renew(queue, claim, true, error_r);
+}
+
+/* ---- claiming ---- */
+
+enum queue_result queue_claim(struct queue *queue, const struct candidate *candidate, int64_t slot,
+                              struct claim *claim_r, char **error_r)
+{
+    enum queue_result result, released;
+    char *ignored = NULL;
+    bool in_time;
+
+    *error_r = NULL;
+    claim_init(queue, claim_r, candidate->hash, LOCK_OP_CONVERT, slot);
+    claim_r->tier = candidate->tier;
+    claim_r->retries = candidate->retries;
+    if (candidate->attempt > 0)
+        claim_r->attempt = candidate->attempt;
+    result = claim_take_lock(queue, claim_r, error_r);
+    if (result != QUEUE_OK)
+        return result;
+    result = look_beside(queue, claim_r, candidate->with_past, error_r);
+    in_time = claim_lease_good(queue, claim_r);
+    /* A v1 janitor counts on from the lock: it must not say less or more than the marker. And who
+     * slept over his lease between the looks asks first whether the lock is still his; if it is
+     * gone, its claim may have been settled before the looks: it is not made again. */
+    if (result == QUEUE_OK && (claim_r->retries != candidate->retries || !in_time)) {
+        result = renew(queue, claim_r, in_time || PLANTED(REGAIN_BLINDLY), error_r);
+        if (result == QUEUE_CANCEL)
+            result = QUEUE_OK; /* the next beat says it again */
+        if (result == QUEUE_NONE)
+            result = QUEUE_LOST;
+    }
+    if (result == QUEUE_OK)
+        return QUEUE_OK;
+    if (result != QUEUE_LOST) {
+        released =
+            queue_release(queue, claim_r, &ignored); /* else it goes stale, or is an orphan */
+        if (released != QUEUE_OK)
+            step_notice(queue, "heal", claim_r->hash, "a lock could not be released");
+        free(ignored);
+    }
+    return result == QUEUE_EXPIRED ? QUEUE_AGAIN : result;
 }
 
 /* ---- giving up ---- */

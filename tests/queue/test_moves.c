@@ -584,6 +584,47 @@ START_TEST(lost_attempt_without_a_marker_gets_one)
 }
 END_TEST
 
+/* A worker sleeps between the making of its lock and the first look beside it. Meanwhile its claim
+ * is charged, and another's after it: it does not bring back a claim that was settled. */
+static bool asleep;
+
+static struct store_fault sleep_at_first_look(void *arg, const struct store_fault_call *call)
+{
+    struct candidate candidate = {.hash = H, .tier = TIER_NORMAL};
+    struct claim next;
+
+    (void)arg;
+    if (asleep && call->op->kind == STORE_GET && strcmp(call->op->key, MARKER) == 0) {
+        asleep = false;
+        pass_stale();
+        ck_assert_int_eq(queue_claim(&other.queue, &candidate, 3, &next, &error), QUEUE_OK);
+        claim_release_memory(&next);
+        pass_stale();
+        ck_assert_int_eq(number_in(MARKER, "retries"), 2);
+        world_pass(&world, 3600000); /* its back-off */
+    }
+    return (struct store_fault){.kind = STORE_FAULT_NONE};
+}
+
+START_TEST(claim_that_was_settled_in_its_sleep_stays_gone)
+{
+    struct candidate candidate = {.hash = H, .tier = TIER_NORMAL};
+    struct claim claim;
+
+    set_up(_i != 0);
+    asleep = true;
+    world.net->hooks.decide = sleep_at_first_look;
+    ck_assert_int_eq(queue_claim(&actor.queue, &candidate, 3, &claim, &error), QUEUE_LOST);
+    free(error);
+    ck_assert(!asleep);
+    ck_assert(!there(LOCK));
+    world.net->hooks.decide = NULL;
+    ck_assert_int_eq(work(FATE_DONE), ATTEMPT_END_DONE); /* under a claim of its own */
+    claim_release_memory(&claim);
+    tear_down();
+}
+END_TEST
+
 /* ---- looking at many ---- */
 
 static bool count_one(void *arg, struct job_view *view)
@@ -646,6 +687,7 @@ int main(void)
     tcase_add_loop_test(both, attempts_are_numbered_by_runs, 0, 2);
     tcase_add_loop_test(both, lost_attempt_tells_of_its_owner, 0, 2);
     tcase_add_loop_test(both, lost_attempt_without_a_marker_gets_one, 0, 2);
+    tcase_add_loop_test(both, claim_that_was_settled_in_its_sleep_stays_gone, 0, 2);
     tcase_add_test(both, list_of_many_takes_few_requests);
     suite_add_tcase(suite, both);
     runner = srunner_create(suite);
