@@ -24,6 +24,10 @@ out_has '"form":"shards","entries":18,'
 expect 0 "$bf" manifest --verify
 expect 0 "$bf" manifest --export csv
 [ "$(wc -l <"$tmp/out")" = 19 ] || fail "CSV of $(wc -l <"$tmp/out") lines"
+expect 0 "$bf" complete hashes "$(printf %.6s "$hash")"
+out_has "$hash"
+expect 0 env XDG_CACHE_HOME="$tmp/none" "$bf" complete hashes "$(printf %.6s "$hash")" # no index: the store is asked
+out_has "$hash"
 expect 0 "$bf" config set max_retries 4
 expect 0 "$bf" config --json max_retries
 out_has '"value":"4","origin":"bucket"'

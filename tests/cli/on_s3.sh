@@ -7,6 +7,7 @@ if [ -z "${BLOBFORGE_S3_ENDPOINT_URL-}" ]; then
 fi
 bad=0
 set -- bulk copy catalog_either screens v1_bucket
+python3 -B "$here/covered.py" "${top_builddir:-.}/src/cli/table" "$here" "$here/../../man" "$@" || { echo "FAILED: commands without tests"; bad=1; }
 for name in "$@"; do
     CLI_TEST_S3=1 sh "$here/$name.sh" || { echo "FAILED: $name.sh on the real server"; bad=1; }
 done
