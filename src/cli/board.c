@@ -142,7 +142,7 @@ static double rate_of_cards(const struct cards *cards)
     double rate = -1;
 
     for (size_t i = 0; i < cards->count; i++)
-        if (card_alive(&cards->list[i]) && cards->list[i].jobs_per_hour >= 0)
+        if (card_alive(&cards->list[i]) && cards->list[i].jobs_per_hour > 0)
             rate = (rate < 0 ? 0 : rate) + cards->list[i].jobs_per_hour;
     return rate;
 }
@@ -431,6 +431,26 @@ static void gather_jobs(struct look *look, int64_t now_ms)
     show->job_count = count;
 }
 
+/* A card is written once a minute; how many locks carry its worker's name is known now. */
+static void count_slots(struct board_show *show)
+{
+    for (size_t c = 0; c < show->cards.count && !show->jobs_cut; c++) {
+        struct card *card = &show->cards.list[c];
+        int64_t count = 0;
+
+        if (!card_alive(card) || card->v1)
+            continue;
+        for (size_t i = 0; i < show->job_count; i++)
+            count += show->jobs[i].state == JOB_PROCESSING && !show->jobs[i].stale &&
+                     strcmp(show->jobs[i].worker, card->worker) == 0;
+        card->current_jobs = count;
+        if (count > 0 && strcmp(card->status, "idle") == 0)
+            snprintf(card->status, sizeof(card->status), "processing");
+        else if (count == 0 && strcmp(card->status, "processing") == 0)
+            snprintf(card->status, sizeof(card->status), "idle");
+    }
+}
+
 /* ---- failures ---- */
 
 static int newest_first(const void *a, const void *b)
@@ -592,6 +612,8 @@ enum queue_result board_look(struct board *board, char **error_r)
         gather_jobs(&look, now);
     if (look.result == QUEUE_OK)
         gather_failures(&look);
+    if (look.result == QUEUE_OK)
+        count_slots(&board->show);
     if (look.result == QUEUE_OK && all_whole(&look))
         exact_counts(&look);
     else if (look.result == QUEUE_OK)

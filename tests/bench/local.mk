@@ -8,5 +8,5 @@ tests_bench_bare_s3_LDADD = $(BF_LIBS) $(CURL_LIBS)
 tests_bench_digest_speed_SOURCES = tests/bench/digest_speed.c
 tests_bench_digest_speed_LDADD = $(BF_LIBS)
 tests_bench_null_converter_SOURCES = tests/bench/null_converter.c
-EXTRA_DIST += tests/bench/bench.sh tests/bench/counts.sh tests/bench/make_manifest.py
+EXTRA_DIST += tests/bench/bench.sh tests/bench/counts.sh tests/bench/known.sh tests/bench/make_manifest.py
 CLEANFILES += $(EXTRA_PROGRAMS)

@@ -27,9 +27,8 @@ if [ -n "${CLI_TEST_S3-}" ]; then
 else
     lay() { bucket place "$1" "$tmp/store/pdf"; }
 fi
-value_is() { # KEY VALUE: of the first line of JSON
-    got=$(python3 -c 'import json,sys; print(json.loads(open(sys.argv[1]).readline())[sys.argv[2]])' "$tmp/out" "$1")
-    [ "$got" = "$2" ] || fail "$last: $1 is $got, not $2"
+value_is() { # KEY VALUE: of the only line of JSON
+    grep -qE "\"$1\":(\"$2\"|$2)[,}]" "$tmp/out" || fail "$last: $1 is not $2"
 }
 state_of() { # HASH STATE [RETRIES]
     expect 0 "$bf" status --json "$1"
@@ -79,7 +78,7 @@ out_lines 1 "$h_leftover"
 # ---- one job ----
 state_of "$h_fresh" todo 0
 state_of "$h_again" todo 1
-value_is name "Übersicht (1).pdf"
+value_is name "Übersicht \\(1\\).pdf"
 out_has '"paths":["Müller + 100%/Übersicht (1).pdf"]'
 out_has '"tags":["Müller + 100%","Übersicht (1)"]'
 value_is error "worker died"
@@ -88,7 +87,7 @@ value_is worker 0123456789ab
 value_is stage "Recognizing Layout"
 value_is page 5
 value_is pages 12
-value_is stale False
+value_is stale false
 state_of "$h_failed" failed 1 # its marker has the old count
 value_is worker 0123456789ab
 value_is error "CUDA out of memory"
@@ -279,9 +278,9 @@ value_is form v1
 expect 0 "$bf" janitor --dry-run
 out_has "beside shards"
 expect 0 "$bf" janitor --json
-value_is manifest_merged True
+value_is manifest_merged true
 expect 0 "$bf" janitor --json
-value_is manifest_merged False
+value_is manifest_merged false
 expect 0 "$bf" manifest --json
 value_is form shards
 value_is entries 16

@@ -54,6 +54,24 @@ static void expect_clean(void)
                      0);
 }
 
+/* The trees are made once, where every test copies them from. */
+static char model[] = "/tmp/blobforge-lfs.XXXXXX";
+
+static bool model_make(void)
+{
+    return mkdtemp(model) != NULL && setenv("TREE", model, 1) == 0 &&
+           setenv("HOME", model, 1) == 0 && setenv("GIT_CONFIG_NOSYSTEM", "1", 1) == 0 &&
+           system(setup) == 0;
+}
+
+static void model_remove(void)
+{
+    char *command = mem_printf("rm -rf %s", model);
+
+    (void)!system(command);
+    free(command);
+}
+
 static bool tree_begin(void)
 {
     if (!have_lfs())
@@ -61,7 +79,10 @@ static bool tree_begin(void)
     ck_assert_int_eq(setenv("TREE", dir, 1), 0);
     ck_assert_int_eq(setenv("HOME", dir, 1), 0);
     ck_assert_int_eq(setenv("GIT_CONFIG_NOSYSTEM", "1", 1), 0);
-    ck_assert_int_eq(system(setup), 0);
+    ck_assert_int_eq(setenv("MODEL", model, 1), 0);
+    ck_assert_int_eq(system("cp -a \"$MODEL/.\" \"$TREE/\" && sed -i \"s|$MODEL/|$TREE/|\" "
+                            "\"$TREE\"/*/.git/config"),
+                     0);
     expect_clean();
     return true;
 }
@@ -377,9 +398,12 @@ int main(void)
     tcase_add_test(tcase, changed_by_its_user);
     tcase_add_test(tcase, killed_in_between);
     suite_add_tcase(suite, tcase);
+    if (have_lfs() && !model_make())
+        return EXIT_FAILURE;
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
+    model_remove();
     srunner_free(runner);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
