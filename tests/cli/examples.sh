@@ -52,9 +52,9 @@ for line in kept:
 PYTHON
 }
 
-# A library in every state: h_todo, h_done, h_dead are documents of it.
+# A library in every state: h_todo, h_done, h_dead are documents of it. Made once, and copied for each page.
 make_library() {
-    rm -rf "$tmp/srv" "$tmp/bucket" "$tmp/papers" "$tmp/here" "$HOME"
+    rm -rf "$HOME"
     mkdir -p "$tmp/srv/scans" "$tmp/bucket" "$HOME" "$tmp/here" "$HOME/papers/2017" "$HOME/papers/thesis"
     export BLOBFORGE_STORE="file://$tmp/srv/library"
     make_pdf "$HOME/papers/2017/a.pdf" a && h_todo=$hash
@@ -77,12 +77,21 @@ PYTHON
     make_pdf "$tmp/here/paper.pdf" paper
     make_pdf "$tmp/here/contract.pdf" contract
     cp "$tmp/converter" "$tmp/here/mine"
+    mkdir "$tmp/model"
+    mv "$tmp/srv" "$tmp/bucket" "$tmp/here" "$HOME" "$tmp/model"
 }
+again() {
+    for folder in srv bucket here home; do
+        rm -rf "${tmp:?}/$folder"
+        cp -a "$tmp/model/$folder" "$tmp/$folder"
+    done
+}
+make_library
 
 ran=0
 for page in "$top"/man/blobforge-*.1; do
     name=$(basename "$page" .1)
-    make_library
+    again
     case $name in
     *-cancel | *-reprioritize | *-lookup) h=$h_todo ;;
     *-logs | *-status) h=$h_dead ;;
