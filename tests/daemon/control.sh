@@ -61,8 +61,8 @@ fi
 # status: one object on one line with the contract's keys; and a table.
 wait_until 30 "both slots working" slot_is 1 working
 : >"$dir/go"
-page_seen() { ctl --json status | grep -q '"page":3,"pages":7'; }
-wait_until 30 "the page" page_seen
+page_seen() { [[ $(ctl --json status | grep -o '"page":3,"pages":7' | wc -l) -eq 2 ]]; }
+wait_until 30 "the page, in both slots" page_seen
 ctl --json status >"$dir/status.json"
 [[ $(wc -l <"$dir/status.json") -eq 1 ]] || fail "status: not one line"
 for key in version instance worker pid state reason uptime_seconds slots counters requests rss_bytes hash name phase page pages \
@@ -107,22 +107,22 @@ wait_until 20 "four slots" slot_is 3 idle
 # metrics: what Prometheus reads
 : >"$dir/gone"
 wait_until 30 "the results" count_is store/out 3
-ctl metrics --queue >"$dir/metrics"
 done_is() { ctl metrics | grep -q "^blobforge_jobs_total{outcome=\"done\"} $1\$"; }
 wait_until 10 "the figures" done_is 3
+ctl metrics --queue >"$dir/metrics"
 for metric in build_info slots slots_busy paused breaker_open jobs_total attempts_total kills_total job_seconds_bucket \
     leases_lost_total renewal_gap_seconds_sum store_requests_total store_request_seconds_bucket queue_jobs work_free_bytes resident_bytes cpu_seconds_total; do
     grep -q "^blobforge_${metric}[{ ]" "$dir/metrics" || fail "no metric $metric"
 done
 grep -q '^blobforge_attempts_total{cause="operator"} 1$' "$dir/metrics" || fail "$(grep attempts_total "$dir/metrics")"
 grep -q '^blobforge_queue_jobs{state="done",tier=""} 3$' "$dir/metrics" || fail "$(grep queue_jobs "$dir/metrics")"
-# What was sent was timed: as many values as requests, each below the last bound; 3 results are 3 PUTs at least.
+# What was sent was timed: of PUTs, locks and the worker card at least.
 timed() { sed -n "s/^blobforge_store_request_seconds_$1 //p" "$dir/metrics"; }
 for kind in get put delete list; do
     [[ $(timed "count{kind=\"$kind\"}") -ge 1 ]] || fail "no $kind was timed"
     [[ $(timed "bucket{kind=\"$kind\",le=\"+Inf\"}") -eq $(timed "count{kind=\"$kind\"}") ]] || fail "$kind: buckets"
 done
-[[ $(timed 'bucket{kind="put",le="30"}') -ge 6 ]] || fail "PUTs: $(grep 'store_request_seconds.*put' "$dir/metrics")"
+[[ $(timed 'bucket{kind="put",le="30"}') -ge 4 ]] || fail "PUTs: $(grep 'store_request_seconds.*put' "$dir/metrics")"
 ! grep -Evq '^(# (HELP|TYPE) blobforge_[a-z_]+ .*|blobforge_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+)$' "$dir/metrics" ||
     fail "no metric line: $(grep -Ev '^(#|blobforge_)' "$dir/metrics")"
 
