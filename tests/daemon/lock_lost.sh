@@ -16,6 +16,9 @@ in_lock() { [[ -n $(lock) ]] && grep -q "$1" "$(lock)"; }
 wait_until 30 "progress in the lock" in_lock '"page": *4'
 in_lock '"phase": *"convert"' || fail "phase: $(cat "$(lock)")"
 in_lock '"stage": *"converting"' || fail "stage of version 1: $(cat "$(lock)")"
+in_lock '"pages": *9' || fail "pages: $(cat "$(lock)")"
+in_lock '"elapsed_seconds": *[0-9]' || fail "elapsed: $(cat "$(lock)")"
+wait_until 20 "memory and CPU time of the converter in the lock" in_lock '"cpu_seconds": *[0-9].*"rss_bytes": *[1-9]\|"rss_bytes": *[1-9].*"cpu_seconds": *[0-9]'
 printf '{"worker": "another", "started": 1, "last_heartbeat": %s000, "priority": "3_normal", "retries": 0}' "$(date +%s)" >"$dir/lock"
 mv "$dir/lock" "$(lock)"
 wait_until 20 "the loss" logged daemon " lost "
