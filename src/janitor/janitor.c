@@ -29,6 +29,7 @@ RB_HEAD(observed_tree, observed);
 struct seen { /* ETag of a failed record that needs nothing */
     RB_ENTRY(seen) link;
     char etag[STORE_ETAG_SIZE];
+    uint64_t pass; /* the last that showed it */
 };
 RB_HEAD(seen_tree, seen);
 
@@ -65,18 +66,22 @@ struct janitor *janitor_create(struct queue *queue)
     return janitor;
 }
 
-static void forget_failed(struct janitor *janitor)
+/* Drops what the last `pass` did not show; pass 0: everything. */
+static void forget_failed(struct janitor *janitor, uint64_t pass)
 {
-    struct seen *line;
+    struct seen *line, *next;
 
-    while ((line = RB_MIN(seen_tree, &janitor->failed)) != NULL) {
-        RB_REMOVE(seen_tree, &janitor->failed, line);
-        free(line);
+    for (line = RB_MIN(seen_tree, &janitor->failed); line != NULL; line = next) {
+        next = RB_NEXT(seen_tree, &janitor->failed, line);
+        if (pass == 0 || line->pass != pass) {
+            RB_REMOVE(seen_tree, &janitor->failed, line);
+            free(line);
+            janitor->failed_count--;
+        }
     }
-    janitor->failed_count = 0;
 }
 
-/* Drops what the last `pass` did not show; pass 0: everything. */
+/* The same. */
 static void forget_locks(struct janitor *janitor, uint64_t pass)
 {
     struct observed *line, *next;
@@ -95,7 +100,7 @@ void janitor_destroy(struct janitor *janitor)
     if (janitor == NULL)
         return;
     forget_locks(janitor, 0);
-    forget_failed(janitor);
+    forget_failed(janitor, 0);
     audit_destroy(janitor->audit);
     free(janitor);
 }
@@ -262,12 +267,15 @@ struct passing {
 
 static bool was_seen(const struct passing *passing, const char *etag)
 {
-    struct seen wanted;
+    struct seen *line, wanted;
 
     if (passing->janitor == NULL)
         return false;
     snprintf(wanted.etag, sizeof(wanted.etag), "%s", etag);
-    return RB_FIND(seen_tree, &passing->janitor->failed, &wanted) != NULL;
+    line = RB_FIND(seen_tree, &passing->janitor->failed, &wanted);
+    if (line != NULL)
+        line->pass = passing->janitor->pass;
+    return line != NULL;
 }
 
 static void note_seen(const struct passing *passing, const char *etag)
@@ -277,9 +285,10 @@ static void note_seen(const struct passing *passing, const char *etag)
     if (passing->janitor == NULL)
         return;
     if (passing->janitor->failed_count >= SEEN_MAX)
-        forget_failed(passing->janitor);
+        forget_failed(passing->janitor, 0);
     line = mem_alloc(sizeof(*line));
     snprintf(line->etag, sizeof(line->etag), "%s", etag);
+    line->pass = passing->janitor->pass;
     if (RB_INSERT(seen_tree, &passing->janitor->failed, line) != NULL)
         free(line);
     else
@@ -333,6 +342,8 @@ static enum queue_result look_at_notes(struct passing *passing)
     enum queue_result result =
         scan_folder(passing->queue, SCAN_FAILED, look_at_failed, passing, passing->error_r);
 
+    if (result == QUEUE_OK && passing->janitor != NULL)
+        forget_failed(passing->janitor, passing->janitor->pass);
     if (result == QUEUE_OK)
         result = scan_folder(passing->queue, SCAN_TODO_UNKNOWN, look_at_unknown, passing,
                              passing->error_r);

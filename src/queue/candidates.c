@@ -17,14 +17,16 @@
 #include "queue/step.h"
 
 #define PAGE_AGE_MS (60 * 1000)
-#define READ_BATCH 16   /* markers with a past read at once */
-#define CACHE_MAX 65536 /* markers remembered; then forgotten all at once */
+#define READ_BATCH 16       /* markers with a past read at once */
+#define CACHE_MAX 65536     /* markers remembered; then forgotten all at once */
+#define CACHE_AGE_MS 600000 /* one that no walk has met for so long is not worth its memory */
 
 /* What a marker's body said; an ETag is a function of the content. */
 struct remembered {
     RB_ENTRY(remembered) link;
     char etag[STORE_ETAG_SIZE];
     int64_t retries, attempt, not_before;
+    int64_t met_boot_ms; /* by the last walk */
 };
 RB_HEAD(remembered_tree, remembered);
 
@@ -71,15 +73,23 @@ RB_GENERATE_INTERNAL(remembered_tree, remembered, link, compare_remembered,
                      __attribute__((unused)) static)
 RB_GENERATE_INTERNAL(locked_tree, locked, link, compare_locked, __attribute__((unused)) static)
 
-static void forget_markers(struct candidates *c)
+static void forget_marker(struct candidates *c, struct remembered *line)
 {
-    struct remembered *line;
+    RB_REMOVE(remembered_tree, &c->cache, line);
+    free(line);
+    c->cached--;
+}
 
-    while ((line = RB_MIN(remembered_tree, &c->cache)) != NULL) {
-        RB_REMOVE(remembered_tree, &c->cache, line);
-        free(line);
+/* Drops what no walk has met since. */
+static void forget_markers(struct candidates *c, int64_t since_boot_ms)
+{
+    struct remembered *line, *next;
+
+    for (line = RB_MIN(remembered_tree, &c->cache); line != NULL; line = next) {
+        next = RB_NEXT(remembered_tree, &c->cache, line);
+        if (line->met_boot_ms < since_boot_ms)
+            forget_marker(c, line);
     }
-    c->cached = 0;
 }
 
 static void forget_locked(struct candidates *c)
@@ -125,7 +135,7 @@ void candidates_destroy(struct candidates *c)
     for (size_t i = 0; i < TIER_COUNT; i++)
         walk_reset(&c->walks[i]);
     store_op_release(&c->whole);
-    forget_markers(c);
+    forget_markers(c, INT64_MAX);
     forget_locked(c);
     free(c);
 }
@@ -209,6 +219,7 @@ static enum queue_result keep_fresh(struct candidates *c, char **error_r)
     if (c->listed_boot_ms != 0 && now - c->listed_boot_ms < PAGE_AGE_MS)
         return QUEUE_OK;
     candidates_refresh(c);
+    forget_markers(c, now - CACHE_AGE_MS);
     result = list_whole(c, error_r);
     if (result == QUEUE_OK && c->whole.entry_count > 0)
         result = scan_folder(c->queue, SCAN_LOCK, add_locked, c, error_r);
@@ -293,10 +304,13 @@ static enum queue_result walk_next(struct candidates *c, struct walk *walk,
 
 static struct remembered *recall(struct candidates *c, const char *etag)
 {
-    struct remembered wanted;
+    struct remembered *line, wanted;
 
     snprintf(wanted.etag, sizeof(wanted.etag), "%s", etag);
-    return RB_FIND(remembered_tree, &c->cache, &wanted);
+    line = RB_FIND(remembered_tree, &c->cache, &wanted);
+    if (line != NULL)
+        line->met_boot_ms = clock_boot_ms(c->queue->clock);
+    return line;
 }
 
 static void remember(struct candidates *c, const struct store_op *op)
@@ -307,9 +321,10 @@ static void remember(struct candidates *c, const struct store_op *op)
     if (op->status != STORE_OK)
         return;
     if (c->cached >= CACHE_MAX)
-        forget_markers(c);
+        forget_markers(c, INT64_MAX);
     line = mem_alloc(sizeof(*line));
     memcpy(line->etag, op->etag_r, sizeof(line->etag));
+    line->met_boot_ms = clock_boot_ms(c->queue->clock);
     /* One that cannot be read has count 0 here; the claim counts it from its records. */
     if (record_todo_read(buf_text(&op->data), op->data.len, &todo) == RECORD_OK) {
         line->retries = todo.retries;
@@ -380,6 +395,7 @@ static enum queue_result consider(struct candidates *c, struct walk *walk,
             c->next_due_ms = line->not_before;
         return QUEUE_NONE;
     }
+    forget_marker(c, line); /* whoever claims it writes another */
     return QUEUE_OK;
 }
 
