@@ -26,7 +26,8 @@
 
 #include "config.h"
 
-#define FIXED_FDS 3          /* signals, mail, control; workers follow */
+#define FIXED_FDS 3 /* signals, mail, control; workers follow */
+#define POLL_AGAIN_MS 100
 #define SWEEP_MS 5           /* between looks at orphans that are being killed */
 #define JANITOR_END_MS 10000 /* a janitor in the middle of a request is not waited for longer */
 #define OPENING_END_MS 1000  /* nothing is held while the store is being opened */
@@ -540,8 +541,10 @@ static void loop(struct master *master)
             wait_ms = 60000;
         if (sweeping && wait_ms > SWEEP_MS)
             wait_ms = SWEEP_MS;
+        /* No memory just now, or a debugger's doing (it can leave an errno that poll(2) does not
+         * know): nothing to end for. */
         if (poll(pfds, count, (int)wait_ms) < 0 && errno != EINTR)
-            break;
+            clock_sleep_ms(master->clock, POLL_AGAIN_MS);
         sweeping = act(master, pfds, owners, count);
         show_title(master);
     }

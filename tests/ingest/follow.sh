@@ -164,6 +164,7 @@ done
 grep -rqF '"n/e/w/deep.PDF"' "$dir/store/pdf/registry/manifest" || fail "the path is not relative to the folder"
 
 # The folder goes: said, and the end.
+: >"$dir/out" # or the wait below finds the last run's
 env --default-signal=INT "$forge" -f "$dir/empty.conf" ingest -v --follow "$w" >"$dir/out" 2>"$dir/err" &
 pid=$!
 wait_for "the start" grep -q last.pdf "$dir/out"
