@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 # In a process group of its own, so that a signal can be sent to all of it.
-space=(setsid -w unshare --pid --fork --kill-child)
-[[ $(id -u) -eq 0 ]] || space=(setsid -w unshare --user --map-root-user --pid --fork --kill-child)
+space=(setsid -w unshare --pid --fork --kill-child --mount-proc)
+[[ $(id -u) -eq 0 ]] || space=(setsid -w unshare --user --map-root-user --pid --fork --kill-child --mount-proc)
 "${space[@]}" true 2>/dev/null || { echo "skipped: no pid namespaces for this user here"; exit 77; }
 
 # shellcheck disable=SC2016
@@ -44,7 +44,7 @@ finish 30 "$outer"
 count_is store/out 3 || fail "$(keys store/out) of 3 results"
 nothing_left
 # An orphan of another process of the container, below process 1, is reaped.
-"${space[@]}" --mount-proc "$daemon" --pid1 -n 1 >>"$dir/reap.log" 2>&1 &
+"${space[@]}" "$daemon" --pid1 -n 1 >>"$dir/reap.log" 2>&1 &
 outer=$!
 pids+=("$outer")
 wait_until 30 "ready" logged reap ' ready '
