@@ -11,6 +11,7 @@
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 file=$top/contrib/Containerfile
+PATH=$PATH:/usr/sbin:/sbin # ldconfig, debootstrap
 fail() { echo "FAILED: $*"; exit 1; }
 
 # A line per instruction, continued lines joined.
