@@ -58,7 +58,7 @@ check() { # BUILD
         [[ ! -e $build/$name ]] || readelf -d "$build/$name" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'
     done | sort -u | while read -r name; do grep "/$name\$" "$tmp/all" || true; done >"$tmp/libraries"
     grep -rhoE '"lib[a-z]+\.so\.[0-9]+"' "$top/src" | tr -d '"' | sort -u | while read -r name; do
-        ldconfig -p 2>/dev/null | awk -v name="$name" '$1 == name { print $NF; exit }'
+        ldconfig -p 2>/dev/null | awk -v name="$name" '$1 == name && !found++ { print $NF }'
     done >>"$tmp/libraries"
     [[ $(wc -l <"$tmp/libraries") -ge 8 ]] || fail "only these libraries were found: $(cat "$tmp/libraries")"
     while read -r path; do

@@ -13,6 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    SILENCE_MS = 800
+};
+
 static int fd = -1;
 static int64_t said_ms; /* the last line */
 
@@ -70,9 +74,16 @@ void progress_stage(const char *word)
     put(line);
 }
 
+int64_t progress_due_ms(void)
+{
+    int64_t silent = fd != -1 ? now_ms() - said_ms : 0;
+
+    return silent < SILENCE_MS ? SILENCE_MS - silent : 0;
+}
+
 void progress_alive(const char *word)
 {
-    if (fd != -1 && now_ms() - said_ms >= 800) {
+    if (progress_due_ms() == 0) {
         progress_stage(word);
     }
 }

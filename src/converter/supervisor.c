@@ -23,7 +23,6 @@
 enum {
     MAX_WORKERS = 64,
     RUN_PAGES = 16,
-    PROGRESS_MS = 800,
     MIN_PAGE_MS = 1000
 };
 
@@ -368,7 +367,7 @@ static void wait_once(struct supervisor *s)
     struct pollfd fds[MAX_WORKERS];
     uint32_t which[MAX_WORKERS];
     nfds_t n = 0;
-    int64_t now = now_ms(), wake = now + PROGRESS_MS;
+    int64_t now = now_ms(), wake = now + progress_due_ms();
 
     for (uint32_t i = 0; i < s->workers_n; i++) {
         struct worker *w = &s->workers[i];
@@ -393,11 +392,10 @@ static void wait_once(struct supervisor *s)
             worker_lost(s, w, true);
         }
     }
-    if (s->known && now - s->last_progress >= PROGRESS_MS) {
-        progress_page(s->done);
-        s->last_progress = now;
-    } else if (!s->known) {
+    if (!s->known) {
         progress_alive("open");
+    } else if (progress_due_ms() == 0) {
+        progress_page(s->done);
     }
 }
 

@@ -342,6 +342,25 @@ void instance_note_environment(char **envp)
         first_bytes[i] = value_in(envp, names[i]);
 }
 
+void instance_wipe_environment(void)
+{
+    const char *const *names = store_settings_secrets();
+
+    for (size_t i = 0; i < SECRETS_MAX && names[i] != NULL; i++) {
+        if (first_bytes[i] == NULL)
+            continue;
+        if (getenv(names[i]) == first_bytes[i]) { /* setproctitle_init() had no memory for a copy */
+            char *copy = mem_strdup(first_bytes[i]);
+            setenv(names[i], copy, 1);
+            explicit_bzero(copy, strlen(copy));
+            free(copy);
+        }
+        if (getenv(names[i]) != first_bytes[i])
+            explicit_bzero(first_bytes[i], strlen(first_bytes[i]));
+        first_bytes[i] = NULL;
+    }
+}
+
 static char *kept[SECRETS_MAX]; /* in our memory, as the store has them */
 
 struct json_object *instance_kept_secrets(void)
@@ -372,10 +391,7 @@ void instance_forget_secrets(void)
 
     for (size_t i = 0; i < SECRETS_MAX && names[i] != NULL; i++) {
         char *value = getenv(names[i]);
-        /* Where setproctitle() has not written over them meanwhile they may be the same bytes. */
-        if (first_bytes[i] != NULL && first_bytes[i] != value && value != NULL &&
-            strcmp(first_bytes[i], value) == 0)
-            explicit_bzero(first_bytes[i], strlen(first_bytes[i]));
+
         if (value == NULL)
             continue;
         free(kept[i]);

@@ -46,13 +46,17 @@ int incarnations_remember(const struct settings *settings, const char *worker_id
 void incarnations_forget(const struct settings *settings, const char *worker_id,
                          const char *const *ours, size_t ours_count);
 
-/* Wipes keys from the environment, in place. After every store that needs them is open. */
+/* Wipes keys from our copy of the environment. After every store that needs them is open. */
 void instance_forget_secrets(void);
 /* What instance_forget_secrets() took, for a program that takes our place. */
 struct json_object *instance_kept_secrets(void) MUST_CHECK;
 /* Puts them into the environment again. */
 void instance_restore_secrets(struct json_object *kept);
-/* Remembers where the kernel put the environment, whose bytes /proc shows: before setproctitle. */
+/* Remembers where the kernel put the environment, whose bytes /proc shows: before
+ * setproctitle_init(), which copies it. */
 void instance_note_environment(char **envp);
+/* Wipes keys there; getenv(3) still has them. After setproctitle_init(), before any thread and any
+ * title: titles are written over those bytes. */
+void instance_wipe_environment(void);
 
 #endif

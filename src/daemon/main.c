@@ -505,6 +505,7 @@ int main(int argc, char **argv, char **envp)
     handover_remember(argc, argv);
     instance_note_environment(envp);
     setproctitle_init(argc, argv, envp);
+    instance_wipe_environment();
     umask(0027);
     if (!read_options(argc, argv, &options)) {
         status = EXITCODE_USAGE;

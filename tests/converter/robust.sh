@@ -91,23 +91,28 @@ BLOBFORGE_PROGRESS_FD=3 "$pdf2md" "$tmp/heads.pdf" "$tmp/progress" 3>"$tmp/lines
 grep -qx 'pages 4' "$tmp/lines" || fail "no total in the progress"
 grep -qx 'page 4' "$tmp/lines" || fail "no last page in the progress"
 grep -qvE '^(pages [0-9]+|page [0-9]+|stage [a-z0-9-]{1,32}|warn .*)$' "$tmp/lines" && fail "strange progress: $(cat "$tmp/lines")"
-# At least once a second, while one page takes its time; the reader notes when a line came.
-python3 - "$pdf2md" "$tmp/slow.pdf" "$tmp/ticks" <<'P' || fail "silent for more than a second: $(cat "$tmp/out" 2>/dev/null)"
+# At least once a second, while one page takes its time and then its recognition; the reader notes when a line came.
+# A busy machine may keep the reader or the writer waiting, but not three times.
+python3 - "$pdf2md" "$tmp/slow.pdf" "$tmp/ticks" <<'P' || fail "silent for more than a second"
 import os, subprocess, sys, time
-r, w = os.pipe()
-env = dict(os.environ, BLOBFORGE_PROGRESS_FD=str(w))
-child = subprocess.Popen([sys.argv[1], "--page-time", "2", sys.argv[2], sys.argv[3]], env=env, pass_fds=[w],
-                         stderr=subprocess.DEVNULL)
-os.close(w)
-last, longest, lines, start = time.monotonic(), 0.0, 0, time.monotonic()
-while os.read(r, 65536):
-    now = time.monotonic()
-    longest, last, lines = max(longest, now - last), now, lines + 1
-child.wait()
-took, slow = time.monotonic() - start, float(os.environ.get("BLOBFORGE_TEST_SLOW", "1"))
-print("%d reads in %.1f s, the longest silence %.2f s" % (lines, took, longest))
-# 0.8 s by the clock, and what a busy machine takes to run anybody.
-assert longest < 1 + 0.5 * slow and (took < 3 or lines >= 3)
+def listen():
+    r, w = os.pipe()
+    env = dict(os.environ, BLOBFORGE_PROGRESS_FD=str(w))
+    child = subprocess.Popen([sys.argv[1], "--page-time", "2", sys.argv[2], sys.argv[3]], env=env, pass_fds=[w],
+                             stderr=subprocess.DEVNULL)
+    os.close(w)
+    last, longest, lines, start = time.monotonic(), 0.0, 0, time.monotonic()
+    while os.read(r, 65536):
+        now = time.monotonic()
+        longest, last, lines = max(longest, now - last), now, lines + 1
+        if now - start > 5:
+            child.terminate() # the rest is more of the same
+    os.close(r)
+    child.wait()
+    took = time.monotonic() - start
+    print("%d reads in %.1f s, the longest silence %.2f s" % (lines, took, longest))
+    return longest < 1.1 and (took < 3 or lines >= 3)
+sys.exit(not any(listen() for _ in range(3)))
 P
 # A reader that goes away costs nothing.
 BLOBFORGE_PROGRESS_FD=3 "$pdf2md" "$tmp/heads.pdf" "$tmp/progress2" 3> >(exec 3>&- 0<&-; :) || fail "died with its reader"
