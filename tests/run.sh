@@ -6,7 +6,7 @@
 #   sim       the same build: the simulator's long run, `make sim`
 #   model     the protocol's model, all but its largest runs, `make model-small`
 #   soak      the same build: hostile jobs among signals, and the master's memory, a tenth of `make soak`
-#   user      the same build's tests as an ordinary user (only when we are root)
+#   user      the same build's tests as an ordinary user, where the user can matter (only when we are root)
 #   asan      build with clang, address and undefined behaviour sanitizers, all tests
 #   tsan      build with gcc, thread sanitizer, the tests of what has threads
 #   distcheck make distcheck: the tarball builds, passes a short `make check`, installs and uninstalls
@@ -123,7 +123,7 @@ stage_sim() {
 stage_soak() {
     [ -f "$logs/gcc/Makefile" ] || build gcc CC=gcc || return
     step soak "make soak" make -C "$logs/gcc" soak SOAK_JOBS=1000 FLAT_JOBS=10000
-    tell soak '^(seed|attempts that|signals|master|slope)'
+    tell soak '^(seed|attempts that|signals|master|slope|[0-9]+ [0-9]+ kB)'
 }
 
 stage_model() {
@@ -146,9 +146,12 @@ stage_user() {
     chown -R 65534:65534 "$dir"
     local as=(setpriv --reuid=65534 --regid=65534 --clear-groups env -i "PATH=$PATH" "HOME=$dir/home"
         "TMPDIR=$dir/tmp" LC_ALL=C.UTF-8 "CI=${CI:-}")
+    # shellcheck disable=SC2016 # make expands it
+    local user=('TESTS=$(USER_TESTS)')
+    [ ${#quick[@]} -eq 0 ] || user=("${quick[@]}")
     step user configure in_dir "$dir/build" "${as[@]}" ../source/configure --enable-werror &&
         step user build "${as[@]}" make -C "$dir/build" -j"$jobs" check-programs &&
-        check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" check "${quick[@]}"
+        check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" check "${user[@]}"
     rm -rf "$dir"
 }
 

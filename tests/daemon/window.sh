@@ -35,7 +35,7 @@ finish 20 "$master"
 [[ $status -eq 0 ]] || fail "closed: status $status"
 
 # It opens soon. What a slow machine needs until then it gets.
-soon=$((6 * slow > 50 ? 50 : 6 * slow))
+soon=$((3 + 3 * slow))
 TZ=$(at_time 23 59 $((60 - soon)))
 start opens -n 1 -o run_window="00:00-06:00, 12:00-12:30"
 wait_until 30 "the closed window" logged opens ' pause by=run_window'
