@@ -15,5 +15,6 @@ libblobforge_a_SOURCES += \
 	src/base/quote.c src/base/quote.h \
 	src/base/rng.c src/base/rng.h \
 	src/base/settings.c src/base/settings.def src/base/settings.h \
+	src/base/settings_load.c \
 	src/base/unix_socket.c src/base/unix_socket.h \
 	src/base/settings_edit.c src/base/settings_edit.h
