@@ -387,8 +387,13 @@ static void place_init(struct place *place, struct s3_http *http,
     SET(easy, CURLOPT_PREREQDATA, place);
     SET(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     SET(easy, CURLOPT_XFERINFODATA, place);
-    if (ca_file != NULL && ca_file[0] != '\0')
+    if (ca_file != NULL && ca_file[0] != '\0') {
         SET(easy, CURLOPT_CAINFO, ca_file);
+        SET(easy, CURLOPT_CAPATH, NULL); /* else the system's folder is trusted beside the file */
+    }
+#if LIBCURL_VERSION_NUM >= 0x075700
+    SET(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* a file that is renewed holds from then on */
+#endif
     if (config->direct)
         SET(easy, CURLOPT_PROXY, "");
     if (http->pinned != NULL)
