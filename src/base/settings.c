@@ -468,6 +468,21 @@ struct settings *settings_create(void)
     return settings;
 }
 
+struct settings *settings_copy(const struct settings *settings)
+{
+    struct settings *copy = mem_alloc(sizeof(*copy));
+
+    *copy = *settings;
+    for (int i = 0; i < SETTING_COUNT; i++)
+        copy->values[i].text = mem_strdup(settings->values[i].text);
+    copy->converters = mem_resize(NULL, copy->converter_count + 1, sizeof(*copy->converters));
+    for (size_t i = 0; i < copy->converter_count; i++) {
+        copy->converters[i] = settings->converters[i];
+        copy->converters[i].command = mem_strdup(settings->converters[i].command);
+    }
+    return copy;
+}
+
 void settings_destroy(struct settings *settings)
 {
     if (settings == NULL)

@@ -43,7 +43,8 @@ enum setting_origin {
 
 struct settings;
 
-struct settings *settings_create(void) MUST_CHECK; /* all defaults */
+struct settings *settings_create(void) MUST_CHECK;                          /* all defaults */
+struct settings *settings_copy(const struct settings *settings) MUST_CHECK; /* for another thread */
 void settings_destroy(struct settings *settings);
 /* Each returns false with *error_r (one line; the caller frees) and leaves the setting as it was.
  */

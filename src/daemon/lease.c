@@ -202,11 +202,11 @@ static void on_mode(struct lease *lease, enum claim_mode mode)
     lease_wake_all(lease);
 }
 
-static void on_pace(struct lease *lease, const struct pace *pace)
+static void on_settings(struct lease *lease, struct post *post)
 {
-    lease->pace = *pace;
-    lease->local_limits.retry_base_ms = pace->retry_base_ms;
-    lease->local_limits.retry_max_ms = pace->retry_max_ms;
+    lease_take_settings(lease, post, lease->store);
+    lease->local_limits.retry_base_ms = lease->pace.retry_base_ms;
+    lease->local_limits.retry_max_ms = lease->pace.retry_max_ms;
     lease->keeper_boot_ms = 0; /* it lays the fleet's values over the new ones */
     lease_wake_all(lease);
 }
@@ -259,8 +259,8 @@ static void on_post(struct lease *lease, struct post *post)
             lease_wake(&slot->sleeper);
         }
         break;
-    case POST_PACE:
-        on_pace(lease, &post->pace);
+    case POST_SETTINGS:
+        on_settings(lease, post);
         break;
     case POST_SLOTS:
         lease->slots_wanted = post->slot;
@@ -418,6 +418,7 @@ static void *lease_thread(void *arg)
                           .clock = clock_system(),
                           .rng = rng_system(),
                           .pace = options->pace,
+                          .settings = settings_copy(options->settings),
                           .slots_wanted = options->slots};
     char *text = NULL;
     struct post *post;
@@ -444,6 +445,7 @@ static void *lease_thread(void *arg)
     free(lease.slots);
     candidates_destroy(lease.candidates);
     store_close(lease.store);
+    settings_destroy(lease.settings);
     post = post_create(POST_ENDED);
     post->status = status;
     post->text = text;

@@ -19,7 +19,7 @@
 struct lease_options {   /* all borrowed until the thread has ended */
     struct store *store; /* ownership passes to the thread */
     struct mailbox *inbox, *to_main;
-    const struct settings *settings; /* as at start: opens further stores for the gate */
+    const struct settings *settings; /* as at start; SETTINGS says what a reload changed */
     const char *prefix, *worker_id, *incarnation, *host, *work_dir, *instance;
     const char *const *old_incarnations; /* crashed runs of ours on this host */
     size_t old_count;

@@ -32,6 +32,7 @@ struct gate_probe { /* the thread's until it has ended */
     pthread_t thread;
     atomic_bool stop, ended;
     const struct lease_options *options;
+    struct settings *settings; /* of when it began */
     struct s3_creds_source *keys;
     bool anew;
     struct gate_report report;
@@ -42,8 +43,7 @@ static struct store *open_another(void *arg, const char *address)
 {
     const struct gate_probe *probe = arg;
     char *error = NULL;
-    struct store *store =
-        store_settings_open_kept(probe->options->settings, probe->keys, address, &error);
+    struct store *store = store_settings_open_kept(probe->settings, probe->keys, address, &error);
 
     free(error);
     return store;
@@ -69,7 +69,7 @@ static void *probe_thread(void *arg)
 
     pthread_setname_np(pthread_self(), "gate");
     queue_limits_default(&queue.limits);
-    queue.store = store_settings_open_kept(options->settings, probe->keys, NULL, &error);
+    queue.store = store_settings_open_kept(probe->settings, probe->keys, NULL, &error);
     if (queue.store == NULL || !keys_init(&queue.keys, options->prefix)) {
         probe->report.verdict = GATE_UNREACHABLE;
         probe->report.reason = error != NULL ? error : mem_strdup("the store cannot be opened");
@@ -86,6 +86,7 @@ static void *probe_thread(void *arg)
 static void probe_free(struct gate_probe *probe)
 {
     gate_report_release(&probe->report);
+    settings_destroy(probe->settings);
     free(probe);
 }
 
@@ -96,6 +97,7 @@ static bool begin(struct lease *lease)
     int error;
 
     probe->options = lease->options;
+    probe->settings = settings_copy(lease->settings);
     probe->keys = lease->gate.keys;
     probe->anew = lease->gate.shut;
     pthread_attr_init(&attr);

@@ -25,6 +25,15 @@ struct opening {
     int64_t pass_age_ms;
 };
 
+void lease_take_settings(struct lease *lease, struct post *post, struct store *store)
+{
+    post_tune(post, store);
+    lease->pace = post->pace;
+    settings_destroy(lease->settings);
+    lease->settings = post->settings;
+    post->settings = NULL;
+}
+
 /* Waits before another try. false: told to end, or --until-empty and the patience is over. */
 static bool wait_for_store(struct opening *opening, const char *why)
 {
@@ -45,8 +54,8 @@ static bool wait_for_store(struct opening *opening, const char *why)
             while ((post = post_take(lease->options->inbox)) != NULL) {
                 if (post_type(post) == POST_MODE)
                     lease->mode = post->mode;
-                else if (post_type(post) == POST_PACE)
-                    lease->pace = post->pace;
+                else if (post_type(post) == POST_SETTINGS)
+                    lease_take_settings(lease, post, opening->queue.store);
                 else if (post_type(post) == POST_SLOTS)
                     lease->slots_wanted = post->slot;
                 else if (post_type(post) == POST_ASK)
@@ -103,15 +112,15 @@ static int ask_entry(struct opening *opening, char **text_r)
 
 static struct store *open_another(void *arg, const char *address)
 {
-    const struct lease_options *options = arg;
+    const struct lease *lease = arg;
 
-    return store_settings_open_pinned(options->settings, address);
+    return store_settings_open_pinned(lease->settings, address);
 }
 
 static int ask_gate(struct opening *opening, char **text_r)
 {
     const struct lease_options *options = opening->lease->options;
-    struct gate_opener opener = {open_another, NULL, (void *)options};
+    struct gate_opener opener = {open_another, NULL, opening->lease};
 
     if (!options->remote)
         return 0;

@@ -71,6 +71,7 @@ struct lease {
     struct queue queue;  /* limits as of now; slots copy it */
     struct queue_limits local_limits;
     struct pace pace;
+    struct settings *settings; /* as of now: opens further stores for the gate */
     struct candidates *candidates;
     struct fleet fleet;
     struct queue picker_queue; /* candidates' */
@@ -137,6 +138,8 @@ void lease_take_over_figures(struct lease *lease);
 /* Takes up what options->handover says was held. */
 void lease_take_over(struct lease *lease);
 
+/* SETTINGS came: for the loop, and for a store of ours. */
+void lease_take_settings(struct lease *lease, struct post *post, struct store *store);
 /* Gate, card, recovery. OK: 0; else an exit status with *text_r. Blocks; before any fiber. */
 int lease_open(struct lease *lease, struct store *store, char **text_r);
 

@@ -189,7 +189,8 @@ static void print_help(void)
 
 /* ---- settings ---- */
 
-/* What the loader does not know: the converter's words, the store's URL, the prefix in keys. */
+/* What the loader does not know: the converter's words, the store's URL, the prefix in keys, the
+ * certificates to trust. */
 static bool check_settings(const struct settings *settings, char **error_r)
 {
     struct command command;
@@ -220,7 +221,7 @@ static bool check_settings(const struct settings *settings, char **error_r)
     free(prefix);
     if (!usable)
         *error_r = mem_strdup("prefix: not usable in keys; give one without '//', '.' or '..'");
-    return usable;
+    return usable && store_settings_check(settings, error_r);
 }
 
 /* All sources in their order. NULL with *error_r. */

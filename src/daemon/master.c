@@ -370,7 +370,7 @@ static void on_post(struct master *master, struct post *post)
     case POST_MODE:
     case POST_STOP_JOBS:
     case POST_STOP_JOB:
-    case POST_PACE:
+    case POST_SETTINGS:
     case POST_SLOTS:
     case POST_ASK:
     case POST_FREEZE:
@@ -602,9 +602,9 @@ int master_run(const struct master_options *options, struct master_end *end_r)
     free(master.prefix);
     free(master.hold_text);
     figures_destroy(master.figures);
-    mailbox_destroy(master.inbox);
-    mailbox_destroy(master.to_lease);
-    mailbox_destroy(master.to_janitor);
+    post_box_destroy(master.inbox);
+    post_box_destroy(master.to_lease);
+    post_box_destroy(master.to_janitor);
     if (master.settings != master.first_settings)
         settings_destroy(master.settings);
     if (master.signal_fd >= 0)

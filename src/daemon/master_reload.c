@@ -22,15 +22,14 @@ struct pace master_pace(const struct settings *settings)
     };
 }
 
-static void tell_pace(struct master *master)
+/* Each thread gets a copy of its own: ours goes with the next reload. */
+static void tell_thread(const struct master *master, struct mailbox *to)
 {
-    struct post *post = post_create(POST_PACE);
+    struct post *post = post_create(POST_SETTINGS);
 
     post->pace = master_pace(master->settings);
-    post_send(master->to_lease, post);
-    post = post_create(POST_PACE);
-    post->pace = master_pace(master->settings);
-    post_send(master->to_janitor, post);
+    post->settings = settings_copy(master->settings);
+    post_send(to, post);
 }
 
 void master_set_slots(struct master *master, int64_t wanted)
@@ -67,7 +66,8 @@ static void apply_settings(struct master *master, struct settings *fresh)
     log_set_json(strcmp(settings_text(fresh, SETTING_LOG_FORMAT), "json") == 0);
     atomic_store(&master->janitor_interval_ms, settings_number(fresh, SETTING_JANITOR_INTERVAL));
     master_set_slots(master, settings_number(fresh, SETTING_SLOTS));
-    tell_pace(master);
+    tell_thread(master, master->to_lease);
+    tell_thread(master, master->to_janitor);
     master_window_load(master);
 }
 
@@ -90,27 +90,10 @@ static bool keep_fixed(const struct settings *old, struct settings *fresh, char 
     return true;
 }
 
-/* Settings that the stores were opened with: workers started for later jobs have the new ones at
- * once, requests of the daemon's own threads only after a restart. */
-static bool is_of_open_stores(enum setting_id id)
-{
-    static const enum setting_id ids[] = {
-        SETTING_S3_CA_FILE,       SETTING_S3_CONNECTIONS, SETTING_S3_CONNECT_TIMEOUT,
-        SETTING_S3_STALL_TIMEOUT, SETTING_S3_SSE,         SETTING_S3_SSE_KMS_KEY_ID,
-        SETTING_S3_STORAGE_CLASS};
-
-    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
-        if (ids[i] == id)
-            return true;
-    return false;
-}
-
 static const char *change_note(enum setting_id id)
 {
     if (!setting_reloadable(id))
         return "takes effect at the next start, not now";
-    if (is_of_open_stores(id))
-        return "takes effect for workers now, for the daemon's own requests at the next start";
     if (!setting_has_effect(id))
         return "has no effect in this version";
     return NULL;

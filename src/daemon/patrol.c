@@ -29,31 +29,41 @@ static int64_t interval_ms(const struct patrol_options *options, const struct qu
     return interval < queue->limits.heartbeat_ms ? interval : queue->limits.heartbeat_ms;
 }
 
-/* Waits until `boot_ms`. false: told to end. */
+/* false: told to end. *reloaded_r is left alone unless there are new settings. */
+static bool read_mail(const struct patrol_options *options, struct queue_limits *local,
+                      bool *reloaded_r)
+{
+    struct post *post;
+    bool end = false;
+
+    while (!end && (post = post_take(options->inbox)) != NULL) {
+        end = post_type(post) == POST_END;
+        if (post_type(post) == POST_SETTINGS) {
+            post_tune(post, options->store);
+            local->retry_base_ms = post->pace.retry_base_ms;
+            local->retry_max_ms = post->pace.retry_max_ms;
+            *reloaded_r = true;
+        }
+        post_release(post);
+    }
+    return !end;
+}
+
+/* Waits until `boot_ms`, or new settings: the interval may be another then. false: told to end. */
 static bool rest(const struct patrol_options *options, struct clock *clock, int64_t boot_ms,
                  struct queue_limits *local)
 {
+    bool reloaded = false;
     int64_t now;
 
-    while ((now = clock_boot_ms(clock)) < boot_ms) {
+    while (!reloaded && (now = clock_boot_ms(clock)) < boot_ms) {
         struct pollfd pfd = {.fd = mailbox_fd(options->inbox), .events = POLLIN};
-        struct post *post;
         int64_t left = boot_ms - now;
-        if (poll(&pfd, 1, left > INT32_MAX ? INT32_MAX : (int)left) <= 0)
-            continue;
-        while ((post = post_take(options->inbox)) != NULL) {
-            bool end = post_type(post) == POST_END;
-            if (post_type(post) == POST_PACE) {
-                local->retry_base_ms = post->pace.retry_base_ms;
-                local->retry_max_ms = post->pace.retry_max_ms;
-                boot_ms = 0; /* the interval may be another now */
-            }
-            post_release(post);
-            if (end)
-                return false;
-        }
+        if (poll(&pfd, 1, left > INT32_MAX ? INT32_MAX : (int)left) > 0 &&
+            !read_mail(options, local, &reloaded))
+            return false;
     }
-    return true;
+    return read_mail(options, local, &reloaded); /* a pass may have taken all the time there was */
 }
 
 static void refresh_limits(struct queue *queue, struct fleet *fleet,
@@ -133,12 +143,12 @@ static void *patrol_thread(void *arg)
     queue.limits = local;
     if (keys_init(&queue.keys, options->prefix)) { /* else the lease thread has said so */
         janitor = janitor_create(&queue);
-        do {
+        for (next = 0; rest(options, clock, next, &local);) {
             next = clock_boot_ms(clock) + interval_ms(options, &queue);
             refresh_limits(&queue, &fleet, &local);
             pass(janitor);
             look_at_manifest(&queue, &manifest_due);
-        } while (rest(options, clock, next, &local));
+        }
         janitor_destroy(janitor);
     }
     store_close(options->store);

@@ -13,7 +13,7 @@
 
 struct patrol_options {              /* borrowed until the thread has ended */
     struct store *store;             /* ownership passes to the thread */
-    struct mailbox *inbox, *to_main; /* inbox: POST_END ends it, POST_PACE wakes it */
+    struct mailbox *inbox, *to_main; /* inbox: POST_END ends it, POST_SETTINGS wakes it */
     const char *prefix, *worker_id, *incarnation, *host;
     atomic_llong *interval_ms;
     struct pace pace;

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
+#include "store/store_settings.h"
 
 struct post *post_create(enum post_type type)
 {
@@ -26,6 +28,7 @@ void post_release(struct post *post)
         free(post->event.record);
     }
     store_grant_release(&post->grant);
+    settings_destroy(post->settings);
     free(post->text);
     figures_destroy(post->figures);
     json_object_put(post->state);
@@ -40,6 +43,26 @@ void post_send(struct mailbox *to, struct post *post)
 struct post *post_take(struct mailbox *from)
 {
     return (struct post *)mailbox_take(from);
+}
+
+void post_box_destroy(struct mailbox *box)
+{
+    struct post *post;
+
+    while (box != NULL && (post = post_take(box)) != NULL)
+        post_release(post);
+    mailbox_destroy(box);
+}
+
+void post_tune(const struct post *post, struct store *store)
+{
+    char *error = NULL;
+
+    if (!store_settings_tune(store, post->settings, &error))
+        log_event(LOG_ERROR, "reload_refused", LOG_S("msg", error),
+                  LOG_S("remedy", "requests of one thread go on with the old S3 settings: reload "
+                                  "again"));
+    free(error);
 }
 
 void post_grant_copy(struct store_grant *to, const struct store_grant *from)

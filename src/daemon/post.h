@@ -7,6 +7,7 @@
 #define BF_DAEMON_POST_H
 
 #include "base/mailbox.h"
+#include "base/settings.h"
 #include "daemon/figures.h"
 #include "queue/attempt.h"
 #include "queue/queue.h"
@@ -20,14 +21,14 @@ enum post_type {
     POST_MODE,        /* mode: may jobs be claimed */
     POST_STOP_JOBS,   /* give back all that run */
     POST_STOP_JOB,    /* slot, seq: give this one back */
-    POST_PACE,        /* pace: after a reload */
+    POST_SETTINGS,    /* pace, settings: after a reload */
     POST_SLOTS,       /* slot: how many are wanted */
     POST_ASK,         /* FIGURES are wanted */
     POST_FREEZE,      /* FROZEN follows */
     POST_THAW,        /* the freeze is over: go on */
     /* gate -> lease */
     POST_GATE, /* its probe has ended: look */
-    /* main -> janitor */
+    /* main -> janitor; it gets SETTINGS, too */
     POST_END,
     /* lease -> main */
     POST_OPENED,       /* the store is fit: workers may start */
@@ -58,7 +59,7 @@ enum hold {
     HOLD_GATE /* the store is in doubt, or was found unfit */
 };
 
-/* Settings of the lease thread that a reload may change; ms and bytes. */
+/* What a reload may change of the threads' own rhythm; ms and bytes. */
 struct pace {
     int64_t poll_ms, poll_max_ms, store_patience_ms;
     int64_t retry_base_ms, retry_max_ms;
@@ -71,6 +72,7 @@ struct post {
     struct attempt_event event; /* progress and record owned */
     enum claim_mode mode;
     struct pace pace;
+    struct settings *settings; /* owned */
     /* START */
     char hash[65], claim[CLAIM_ID_SIZE];
     int64_t attempt, conversion_timeout_ms;
@@ -91,11 +93,16 @@ struct post *post_create(enum post_type type) MUST_CHECK;
 void post_release(struct post *post); /* frees all of it; NULL is fine */
 void post_send(struct mailbox *to, struct post *post);
 struct post *post_take(struct mailbox *from) MUST_CHECK; /* NULL: nothing there */
+/* With all that was not taken and what it owns; NULL is fine. */
+void post_box_destroy(struct mailbox *box);
 static inline enum post_type post_type(const struct post *post)
 {
     return (enum post_type)post->message.type;
 }
 
+/* SETTINGS: the thread's store goes by them from now on. Should it refuse them, that is logged and
+ * it goes by the old ones. */
+void post_tune(const struct post *post, struct store *store);
 /* A copy of a grant that outlives it: strings copied, descriptor duplicated (close-on-exec). */
 void post_grant_copy(struct store_grant *to, const struct store_grant *from);
 

@@ -7,5 +7,6 @@ libblobforge_a_SOURCES += \
 	src/s3/s3_secret.c src/s3/s3_secret.h \
 	src/s3/s3_sign.c src/s3/s3_sign.h \
 	src/s3/s3_time.c src/s3/s3_time.h \
+	src/s3/s3_trust.c src/s3/s3_trust.h \
 	src/s3/s3_url.c src/s3/s3_url.h \
 	src/s3/s3_xml.c src/s3/s3_xml.h

@@ -74,7 +74,8 @@ struct s3_http_answer {
     size_t meta_len;
 };
 
-/* A request. Text, headers and body are borrowed until `done`. */
+/* A request. URL and headers are borrowed until s3_http_start() returns, method and body until
+ * `done`. */
 struct s3_http_request {
     const char *method; /* GET HEAD PUT POST DELETE */
     const char *url;

@@ -12,5 +12,5 @@ libblobforge_a_SOURCES += \
 	src/store/store_s3.c src/store/store_s3.h src/store/store_s3_parts.h \
 	src/store/store_s3_answer.c src/store/store_s3_grant.c \
 	src/store/store_s3_map.c src/store/store_s3_map.h \
-	src/store/store_s3_pin.c src/store/store_s3_probe.c src/store/store_s3_request.c src/store/store_s3_upload.c \
+	src/store/store_s3_pin.c src/store/store_s3_probe.c src/store/store_s3_request.c src/store/store_s3_tune.c src/store/store_s3_upload.c \
 	src/store/transfer.c src/store/transfer.h

@@ -364,6 +364,12 @@ size_t store_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SI
     return store->vtable->addresses != NULL ? store->vtable->addresses(store, addresses_r, max) : 0;
 }
 
+bool store_tune(struct store *store, const struct store_tuning *tuning, char **error_r)
+{
+    *error_r = NULL;
+    return store->vtable->tune == NULL || store->vtable->tune(store, tuning, error_r);
+}
+
 void store_close(struct store *store)
 {
     char *url, *endpoint;

@@ -239,10 +239,24 @@ struct store_put_terms {
 
 #define STORE_ADDRESS_SIZE 46 /* of an IPv6 address with its NUL */
 
+/* What may change while a store is open. Stores take what they know of it. */
+struct store_tuning {
+    const char *ca_file; /* NULL or "": the system's */
+    int connections;
+    int64_t connect_timeout_ms, stall_timeout_ms;
+    int64_t patience_ms; /* how long what is safe to repeat is repeated; default deadline of what
+                            does not stream */
+    int64_t part_size;   /* bytes; at least 5 MiB by S3's rules */
+    const char *sse, *sse_kms_key_id, *storage_class; /* NULL or "": not sent. With bodies from
+                                                         files and granted writes */
+};
+
 struct store_vtable {
     const char *name; /* "directory", "memory", "s3" */
     /* NULL: none */
     size_t (*addresses)(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max);
+    /* NULL: it has nothing to tune */
+    bool (*tune)(struct store *store, const struct store_tuning *tuning, char **error_r);
     void (*submit)(struct store *store, struct store_batch *batch);
     void (*wait)(struct store *store, int64_t timeout_ms, int wake_fd);
     enum store_status (*grant_read)(struct store *store, const char *key, int64_t seconds,
@@ -310,6 +324,11 @@ void store_clear_doubt(struct store *store);
 /* The addresses that the server's name stands for just now, at most max: numbers, sorted. 0: none,
  * not to be found out, or a proxy is between. May wait for the name service. */
 size_t store_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max);
+/* For what begins from now on; what is under way, and rights that were handed out, end with what
+ * they began with. An S3 store makes its connections anew, and reads the certificates to trust.
+ * Strings are copied. Never blocks on the network. false: nothing has changed; *error_r is one
+ * line, the caller frees. */
+bool store_tune(struct store *store, const struct store_tuning *tuning, char **error_r) MUST_CHECK;
 void store_close(struct store *store); /* NULL is fine */
 
 /* Presigned URL or open file; STORE_OK or STORE_FATAL (or NOT_FOUND, AGAIN for a directory).

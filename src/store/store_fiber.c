@@ -94,6 +94,11 @@ static size_t fiber_addresses(struct store *store, char (*addresses_r)[STORE_ADD
     return store_addresses(((struct store_fiber *)store)->inner, addresses_r, max);
 }
 
+static bool fiber_tune(struct store *store, const struct store_tuning *tuning, char **error_r)
+{
+    return store_tune(((struct store_fiber *)store)->inner, tuning, error_r);
+}
+
 static void fiber_close(struct store *store)
 {
     struct store_fiber *self = (struct store_fiber *)store;
@@ -105,6 +110,7 @@ static void fiber_close(struct store *store)
 static const struct store_vtable vtable = {
     .name = "fiber",
     .addresses = fiber_addresses,
+    .tune = fiber_tune,
     .submit = fiber_submit,
     .wait = fiber_wait,
     .grant_read = fiber_grant_read,

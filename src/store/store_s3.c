@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/quote.h"
+#include "s3/s3_trust.h"
 #include "store/store_s3_parts.h"
 
 enum {
@@ -14,8 +15,7 @@ enum {
     BACKOFF_JITTER_PERCENT = 50,
     RETRY_AFTER_MAX_S = 30,
     PROBE_END_MS = 2000,
-    STREAM_REPEATS_MAX = 5,          /* of a transfer without a deadline */
-    PART_SIZE_MIN = 5 * 1024 * 1024, /* S3 API, "Amazon S3 multipart upload limits" */
+    STREAM_REPEATS_MAX = 5, /* of a transfer without a deadline */
 };
 
 /* ---- lists ---- */
@@ -439,7 +439,7 @@ bool s3_turn(struct s3_store *s3, int64_t timeout_ms, int wake_fd)
         if (wait_ms < 0 || due_ms < wait_ms)
             wait_ms = due_ms > 0 ? due_ms : 0;
     }
-    woken = s3_http_turn(s3->http, wait_ms, wake_fd);
+    woken = s3_engines_turn(s3, wait_ms, wake_fd);
     pump(s3);
     return woken;
 }
@@ -452,7 +452,7 @@ static void s3_wait(struct store *store, int64_t timeout_ms, int wake_fd)
     uint64_t ended = s3->ended;
 
     while (s3->ended == ended && store->done == NULL) {
-        if (s3_http_active(s3->http) == 0 && s3->delayed == NULL && s3->ready.first == NULL) {
+        if (LIST_EMPTY(&s3->flying) && s3->delayed == NULL && s3->ready.first == NULL) {
             store_idle(left_ms, wake_fd);
             return;
         }
@@ -495,7 +495,7 @@ static void s3_close(struct store *store)
     struct s3_task *task;
 
     end_probe(s3);
-    s3_http_destroy(s3->http);
+    s3_engines_destroy(s3);
     while ((task = LIST_FIRST(&s3->flying)) != NULL) {
         LIST_REMOVE(task, flying);
         task->next = NULL;
@@ -513,6 +513,7 @@ static void s3_close(struct store *store)
     free(s3->bucket);
     free(s3->prefix);
     free(s3->region);
+    free(s3->pinned);
     free(s3->sse);
     free(s3->sse_kms_key_id);
     free(s3->storage_class);
@@ -532,6 +533,7 @@ static enum store_status s3_grant_commit(struct store *store, const char *key,
 static const struct store_vtable s3_vtable = {
     .name = "s3",
     .addresses = s3_addresses,
+    .tune = s3_tune,
     .submit = s3_submit,
     .wait = s3_wait,
     .grant_read = s3_grant_read,
@@ -545,11 +547,11 @@ void store_s3_options_init(struct store_s3_options *options)
     memset(options, 0, sizeof(*options));
     options->prefix = "";
     options->region = "us-east-1";
-    options->connections = 16;
-    options->connect_timeout_ms = 10 * 1000;
-    options->stall_timeout_ms = 30 * 1000;
-    options->patience_ms = 60 * 1000;
-    options->part_size = 64 * 1024 * 1024;
+    options->tuning = (struct store_tuning){.connections = 16,
+                                            .connect_timeout_ms = 10 * 1000,
+                                            .stall_timeout_ms = 30 * 1000,
+                                            .patience_ms = 60 * 1000,
+                                            .part_size = 64 * 1024 * 1024};
     options->clock = clock_system();
     options->rng = rng_system();
 }
@@ -613,28 +615,19 @@ static void copy_options(struct s3_store *s3, const struct store_s3_options *opt
     s3->bucket = mem_strdup(options->bucket);
     s3->prefix = mem_strdup(options->prefix != NULL ? options->prefix : "");
     s3->region = mem_strdup(options->region);
-    s3->sse = is_set(options->sse) ? mem_strdup(options->sse) : NULL;
-    s3->sse_kms_key_id =
-        is_set(options->sse_kms_key_id) ? mem_strdup(options->sse_kms_key_id) : NULL;
-    s3->storage_class = is_set(options->storage_class) ? mem_strdup(options->storage_class) : NULL;
-    s3->patience_ms = options->patience_ms;
-    s3->part_size = options->part_size < PART_SIZE_MIN ? PART_SIZE_MIN : options->part_size;
+    s3->pinned = mem_strdup(options->address);
 }
 
 struct store *store_s3_open(const struct store_s3_options *options, char **error_r)
 {
-    struct s3_http_config config = {.connections = options->connections,
-                                    .connect_timeout_ms = options->connect_timeout_ms,
-                                    .stall_timeout_ms = options->stall_timeout_ms,
-                                    .ca_file = is_set(options->ca_file) ? options->ca_file : NULL,
-                                    .address = options->address};
     struct s3_place place;
     struct s3_store *s3;
     bool changed;
-    char *url, *pin_host;
+    char *url;
 
     *error_r = NULL;
-    if (!s3_http_load(error_r) || !make_place(options, &place, error_r))
+    if (!s3_http_load(error_r) || !make_place(options, &place, error_r) ||
+        (place.tls && !s3_trust_check(options->tuning.ca_file, error_r)))
         return NULL;
     s3 = mem_alloc(sizeof(*s3));
     url = mem_printf("s3://%s", options->bucket);
@@ -662,9 +655,6 @@ struct store *store_s3_open(const struct store_s3_options *options, char **error
         store_close(&s3->base);
         return NULL;
     }
-    pin_host = s3_pin_host(&place);
-    config.address_host = pin_host;
-    s3->http = s3_http_create(&config, s3->clock);
-    free(pin_host);
+    s3_take_tuning(s3, &options->tuning);
     return &s3->base;
 }

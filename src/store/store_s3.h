@@ -10,6 +10,8 @@
  *   request sent again: the refused one did nothing, so this holds for conditional writes too.
  * - STORE_ALWAYS PUTs from a file go up in parts when they are larger than part_size; broken
  * uploads are aborted.
+ * - store_tune(): what is under way goes on in the old engine until it ends, so for that time there
+ *   may be as many connections more.
  * - DELETE with STORE_IF_MATCH uses the condition only where properties say conditional_delete;
  *   elsewhere, with expires_ms, it is a presigned request that ends at that time of the server's
  *   clock and is dated ten minutes before it or now, whichever is earlier: no clock of ours has a
@@ -29,15 +31,8 @@ struct store_s3_options {
     const char *endpoint_url; /* NULL or "": AWS's of the region */
     const char *region;
     enum s3_addressing addressing;
-    const char *ca_file; /* NULL or "": the system's */
     const char *address; /* the one of the endpoint's addresses to use; NULL: any */
-    int connections;
-    int64_t connect_timeout_ms, stall_timeout_ms;
-    int64_t patience_ms; /* how long what is safe to repeat is repeated; default deadline of what
-                            does not stream */
-    int64_t part_size;   /* bytes; at least 5 MiB by S3's rules */
-    const char *sse, *sse_kms_key_id, *storage_class; /* NULL or "": not sent. With bodies from
-                                                         files and granted writes */
+    struct store_tuning tuning;
     const char *profile; /* of the shared files, for keys of the store's own; NULL or "": none */
     struct s3_creds_source *creds; /* borrowed; NULL: one of the store's own is made */
     struct clock *clock;

@@ -22,7 +22,8 @@ enum s3_leg {
     S3_LEG_ABORT
 };
 
-struct s3_upload; /* a multipart upload under way */
+struct s3_upload;  /* a multipart upload under way */
+struct s3_retired; /* an engine that takes no more requests */
 
 /* In which form an If-Match gets its ETag. */
 enum s3_etag_form {
@@ -68,6 +69,7 @@ struct s3_task_list {
 struct s3_store {
     struct store base; /* first: a struct store is one of these */
     struct s3_http *http;
+    struct s3_retired *retired; /* engines of before a tuning, with what is under way in them */
     struct s3_signer *signer;
     struct s3_creds_source *creds;
     bool own_creds;
@@ -76,6 +78,7 @@ struct s3_store {
     struct rng *rng;
     struct s3_place place;
     char address[STORE_ADDRESS_SIZE]; /* of the last answer */
+    char *pinned;                     /* the one address to use; NULL: any */
     bool clock_known;                 /* clock_offset_ms was learnt from an answer */
     char *bucket, *prefix, *region, *sse, *sse_kms_key_id, *storage_class;
     int64_t patience_ms, part_size;
@@ -128,6 +131,14 @@ void s3_task_say(struct s3_task *task, const struct s3_facts *facts,
 /* HOST:PORT of the place, the host without brackets: as curl wants it. */
 char *s3_pin_host(const struct s3_place *place);
 size_t s3_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max);
+
+/* store_s3_tune.c: what may change while the store is open, and the engines. */
+bool s3_tune(struct store *store, const struct store_tuning *tuning, char **error_r);
+/* Takes the values over and makes the engine for them. */
+void s3_take_tuning(struct s3_store *s3, const struct store_tuning *tuning);
+/* s3_http_turn() of all engines. */
+bool s3_engines_turn(struct s3_store *s3, int64_t timeout_ms, int wake_fd);
+void s3_engines_destroy(struct s3_store *s3);
 
 /* store_s3_upload.c: PUTs in parts. */
 bool s3_upload_wanted(const struct s3_store *s3, const struct store_op *op);

@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/exitcode.h"
+#include "s3/s3_trust.h"
 #include "store/store_s3.h"
 
 /* What open_s3() needs beyond the store's own options. */
@@ -15,6 +17,28 @@ struct store_s3_settings {
     const char *address;          /* NULL: any */
     struct s3_creds_source *keys; /* NULL: its own */
 };
+
+static const char *ca_file_of(const struct settings *settings)
+{
+    const char *named = settings_text(settings, SETTING_S3_CA_FILE);
+
+    return *named != '\0' ? named : getenv("AWS_CA_BUNDLE");
+}
+
+static struct store_tuning tuning_of(const struct settings *settings)
+{
+    return (struct store_tuning){
+        .ca_file = ca_file_of(settings),
+        .connections = (int)settings_number(settings, SETTING_S3_CONNECTIONS),
+        .connect_timeout_ms = settings_number(settings, SETTING_S3_CONNECT_TIMEOUT),
+        .stall_timeout_ms = settings_number(settings, SETTING_S3_STALL_TIMEOUT),
+        .patience_ms = settings_number(settings, SETTING_STORE_PATIENCE),
+        .part_size = settings_number(settings, SETTING_S3_PART_SIZE),
+        .sse = settings_text(settings, SETTING_S3_SSE),
+        .sse_kms_key_id = settings_text(settings, SETTING_S3_SSE_KMS_KEY_ID),
+        .storage_class = settings_text(settings, SETTING_S3_STORAGE_CLASS),
+    };
+}
 
 static enum store_open_status open_s3(const char *bucket, const struct store_options *options,
                                       struct store **store_r, char **error_r)
@@ -30,17 +54,7 @@ static enum store_open_status open_s3(const char *bucket, const struct store_opt
     s3.profile = settings_text(settings, SETTING_S3_PROFILE);
     s3.endpoint_url = settings_text(settings, SETTING_S3_ENDPOINT_URL);
     s3.region = settings_text(settings, SETTING_S3_REGION);
-    s3.ca_file = settings_text(settings, SETTING_S3_CA_FILE);
-    if (*s3.ca_file == '\0')
-        s3.ca_file = getenv("AWS_CA_BUNDLE");
-    s3.connections = (int)settings_number(settings, SETTING_S3_CONNECTIONS);
-    s3.connect_timeout_ms = settings_number(settings, SETTING_S3_CONNECT_TIMEOUT);
-    s3.stall_timeout_ms = settings_number(settings, SETTING_S3_STALL_TIMEOUT);
-    s3.patience_ms = settings_number(settings, SETTING_STORE_PATIENCE);
-    s3.part_size = settings_number(settings, SETTING_S3_PART_SIZE);
-    s3.sse = settings_text(settings, SETTING_S3_SSE);
-    s3.sse_kms_key_id = settings_text(settings, SETTING_S3_SSE_KMS_KEY_ID);
-    s3.storage_class = settings_text(settings, SETTING_S3_STORAGE_CLASS);
+    s3.tuning = tuning_of(settings);
     s3.clock = options->clock;
     s3.rng = options->rng;
     if (!store_s3_addressing_parse(settings_text(settings, SETTING_S3_ADDRESSING),
@@ -71,6 +85,22 @@ char *store_settings_prefix(const struct settings *settings, char **error_r)
 bool store_settings_is_remote(const struct settings *settings)
 {
     return strncmp(settings_text(settings, SETTING_STORE), "s3:", 3) == 0;
+}
+
+bool store_settings_check(const struct settings *settings, char **error_r)
+{
+    bool plain = strncasecmp(settings_text(settings, SETTING_S3_ENDPOINT_URL), "http://", 7) == 0;
+
+    *error_r = NULL;
+    return !store_settings_is_remote(settings) || plain ||
+           s3_trust_check(ca_file_of(settings), error_r);
+}
+
+bool store_settings_tune(struct store *store, const struct settings *settings, char **error_r)
+{
+    struct store_tuning tuning = tuning_of(settings);
+
+    return store_tune(store, &tuning, error_r);
 }
 
 static enum store_open_status open_at(const struct settings *settings, struct clock *clock,

@@ -33,6 +33,12 @@ void store_settings_drop_keys(struct s3_creds_source *keys); /* NULL is fine */
 struct store *store_settings_open_kept(const struct settings *settings,
                                        struct s3_creds_source *keys, const char *address,
                                        char **error_r) MUST_CHECK;
+/* What a configuration names for the store outside of itself: can the certificates to trust be
+ * used? Only where they would be. Reads the file; asks no server. false: *error_r as above. */
+bool store_settings_check(const struct settings *settings, char **error_r) MUST_CHECK;
+/* store_tune() by settings: all that a reload may change. By the store's own thread. */
+bool store_settings_tune(struct store *store, const struct settings *settings,
+                         char **error_r) MUST_CHECK;
 /* Names of the environment's variables that hold secrets, NULL at the end. */
 const char *const *store_settings_secrets(void);
 /* The prefix of all keys: the one that the store's URL names, else setting `prefix`; with a slash

@@ -8,6 +8,10 @@ after SECONDS (60); FOLDER/sessions counts them, FOLDER/expired the requests ref
 while FOLDER/broken exists no keys are given out. A bucket `session` takes nothing else. It is an HTTP
 proxy to itself as well: FOLDER/proxied counts such requests.
 
+With FOLDER/tls.pem (key and certificate) it speaks TLS. When that file is replaced new connections get the
+new certificate, and older ones are closed with their next answer. FOLDER/written has a line for each PUT:
+its key, the first line of tls.pem as it was for that connection, storage class, encryption; "-" for none.
+
 A bucket's name says how it lies: names of LIES joined by dots, or `honest`.
 
 It believes every signature, but looks at what a signature covers: age, expiry, signed headers. So a
@@ -23,6 +27,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -115,6 +120,15 @@ def new_session(by):
 
 def stamp(text):
     return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%SZ"))
+
+
+def tls_file():
+    """The key and certificate of now; b"": plain HTTP."""
+    try:
+        with open(os.path.join(sys.argv[1], "tls.pem"), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 class Refused(Exception):
@@ -210,6 +224,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     # ---- requests ----
 
     def store(self):
+        note("written", " ".join([self.key, getattr(self.request, "name", "-"), self.headers.get("x-amz-storage-class", "-"),
+                                  self.headers.get("x-amz-server-side-encryption", "-")]))
         etag = hashlib.md5(b"" if "constant-etag" in self.lies else self.body).hexdigest()
         meta = {} if "no-metadata" in self.lies else {
             name.lower(): value for name, value in self.headers.items() if name.lower().startswith("x-amz-meta-")}
@@ -374,6 +390,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("x-amz-version-id", "later")
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
+        if getattr(self.request, "made_with", b"") != tls_file():
+            self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -443,6 +461,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
+
+    def get_request(self):
+        request, address = super().get_request()
+        pem = tls_file()
+        if pem:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(os.path.join(sys.argv[1], "tls.pem"))
+            # The handshake comes with the first read, in the connection's own thread.
+            request = context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+            request.made_with, request.name = pem, pem.split(b"\n")[0].decode()
+        return request, address
 
     def handle_error(self, request, client_address):
         pass  # clients that hang up are part of the game

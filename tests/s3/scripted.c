@@ -137,9 +137,9 @@ struct store *open_on_port(int port)
     store_s3_options_init(&options);
     options.bucket = "bucket";
     options.endpoint_url = url;
-    options.connect_timeout_ms = 2000;
-    options.stall_timeout_ms = 3000;
-    options.patience_ms = 30000;
+    options.tuning.connect_timeout_ms = 2000;
+    options.tuning.stall_timeout_ms = 3000;
+    options.tuning.patience_ms = 30000;
     store = store_s3_open(&options, &error);
     ck_assert_msg(store != NULL, "%s", error);
     store_set_properties(store, &properties);

@@ -208,7 +208,7 @@ START_TEST(parts)
     int fd;
 
     bucket_options(&options);
-    options.part_size = 5 << 20;
+    options.tuning.part_size = 5 << 20;
     store = bucket_open_with(&options);
     fd = make_file(size, md5);
     store_op_init(&op, STORE_PUT, key);
@@ -240,7 +240,7 @@ START_TEST(parts_of_a_shrinking_file)
     int fd = make_file(7 << 20, md5);
 
     bucket_options(&options);
-    options.part_size = 5 << 20;
+    options.tuning.part_size = 5 << 20;
     store = bucket_open_with(&options);
     store_op_init(&op, STORE_PUT, key);
     op.body_fd = fd;
@@ -250,6 +250,55 @@ START_TEST(parts_of_a_shrinking_file)
     ck_assert_uint_eq(store_meter(store)->requests[STORE_PUT], 4); /* begin, 2 parts, abort */
     store_op_release(&op);
     ck_assert_int_eq(get_text(store, key, NULL), STORE_NOT_FOUND);
+    store_close(store);
+    close(fd);
+}
+END_TEST
+
+/* A store that is tuned again and again while parts go up and records come and go: each does well.
+ */
+START_TEST(tuned_in_the_middle)
+{
+    const int64_t size = (16 << 20) + 77;
+    struct store_s3_options options;
+    unsigned char md5[MD5_BYTES];
+    const char *key = own_key("tuned"), *small = own_key("tuned-small");
+    struct store_batch batch = {.count = 1}, *ended = NULL;
+    struct store *store;
+    struct store_op op, record;
+    unsigned tunings = 0;
+    char *error;
+    int fd = make_file(size, md5);
+
+    bucket_options(&options);
+    options.tuning.part_size = 5 << 20;
+    store = bucket_open_with(&options);
+    store_op_init(&op, STORE_PUT, key);
+    op.body_fd = fd;
+    op.body_size = size;
+    batch.ops = &op;
+    store_submit(store, &batch);
+    while (ended == NULL) {
+        struct store_batch second = {.ops = &record, .count = 1};
+        options.tuning.part_size = (int64_t)(5 + tunings % 7) << 20;
+        options.tuning.connections = 1 + (int)(tunings++ % 3);
+        ck_assert_msg(store_tune(store, &options.tuning, &error), "%s", error);
+        store_op_init(&record, STORE_PUT, small);
+        record.body = "record";
+        record.body_len = 6;
+        store_submit(store, &second);
+        while (second.pending > 0) {
+            struct store_batch *one = store_wait(store, -1, -1);
+            ended = one == &batch ? one : ended;
+        }
+        ck_assert_int_eq(record.status, STORE_OK);
+        store_op_release(&record);
+    }
+    ck_assert_int_eq(op.status, STORE_OK);
+    ck_assert_uint_gt(tunings, 1);
+    store_op_release(&op);
+    check_object(store, key, size, md5);
+    ck_assert_int_eq(get_text(store, small, "record"), STORE_OK);
     store_close(store);
     close(fd);
 }
@@ -513,6 +562,7 @@ int main(void)
     tcase_add_test(tcase, virtual_host);
     tcase_add_loop_test(tcase, parts, 0, 3);
     tcase_add_test(tcase, parts_of_a_shrinking_file);
+    tcase_add_test(tcase, tuned_in_the_middle);
     tcase_add_loop_test(tcase, grants, 0, 2);
     tcase_add_test(tcase, grants_are_for_one_body);
     tcase_add_test(tcase, grants_expire);

@@ -174,10 +174,10 @@ static struct store *open_with_bulk(void)
     store_s3_options_init(&options);
     options.bucket = "bucket";
     options.endpoint_url = url;
-    options.sse = "aws:kms";
-    options.sse_kms_key_id = "key/1";
-    options.storage_class = "STANDARD_IA";
-    options.part_size = 5 << 20;
+    options.tuning.sse = "aws:kms";
+    options.tuning.sse_kms_key_id = "key/1";
+    options.tuning.storage_class = "STANDARD_IA";
+    options.tuning.part_size = 5 << 20;
     store = store_s3_open(&options, &error);
     ck_assert_msg(store != NULL, "%s", error);
     store_set_properties(store, &properties);
