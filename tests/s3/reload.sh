@@ -43,6 +43,7 @@ certificate() { # NAME: NAME.pem for the server, whose first line is the name; N
 }
 certificate first
 certificate second
+certificate stranger
 cat "$dir/first-ca.pem" "$dir/second-ca.pem" >"$dir/both-ca.pem"
 serve() { cp "$dir/$1.pem" "$dir/tls.new" && mv "$dir/tls.new" "$dir/tls.pem"; } # NAME
 serve first
@@ -72,7 +73,7 @@ written_more() { [[ $(written "$1") -gt $2 ]]; } # PATTERN THAN
 
 # 1. Started with the wrong authority the daemon waits for its store; a reload is all it takes.
 forge config set heartbeat_interval=1 >/dev/null 2>&1 || fail "config set"
-write_conf "s3_ca_file = $dir/second-ca.pem"
+write_conf "s3_ca_file = $dir/stranger-ca.pem"
 "$top_builddir/blobforged" -f "$dir/conf" >>"$log" 2>&1 &
 daemon=$!
 pids+=("$daemon")
@@ -120,6 +121,11 @@ wait_until 30 "the result" count " done " 3
 [[ $(written '^pdf/store/out/[0-9a-f]*.zip second STANDARD_IA AES256$') -eq 1 ]] || fail "results: $(cat "$dir/written")"
 ! sed '1,/ ready /d' "$log" | grep "SSL certificate problem" || fail "a thread does not go by what was reloaded"
 [[ $(grep -c " claim " "$log") -eq 3 ]] || fail "a job was claimed anew"
+# So does the gate, which opens stores of its own: a doubt has it look.
+echo versioned-queue >"$dir/turned"
+wait_until 30 "the doubt" logged " gate .*version id: nothing is claimed"
+rm "$dir/turned"
+wait_until 60 "the pass" logged " gate .*jobs are claimed again"
 kill -TERM "$daemon"
 status=0
 wait "$daemon" || status=$?

@@ -242,6 +242,7 @@ START_TEST(under_way)
     ck_assert_int_eq(slow.status, STORE_UNKNOWN);
     ck_assert_ptr_nonnull(slow.error);
     store_op_release(&slow);
+    ck_assert_int_eq(pthread_join(server.thread, NULL), 0);
     store_close(store);
 }
 END_TEST
