@@ -190,6 +190,7 @@ START_TEST(connections)
 {
     struct store_op ops[4];
     struct store_batch batch = {.ops = ops, .count = ARRAY_LEN(ops)};
+    size_t answered = 0;
 
     SERVE(HANG, OK_BODY, OK_BODY, HANG);
     open_patient();
@@ -203,13 +204,15 @@ START_TEST(connections)
     ck_assert_int_eq(atomic_load(&server.requests), 1);
     tuning.connections = 2;
     tune();
-    turn_until_requests(4); /* two answered, one more hangs in another */
-    ck_assert_uint_eq(batch.pending, 2);
+    turn_until_requests(4); /* two are answered, one more hangs */
+    while (batch.pending > 2)
+        ck_assert_ptr_null(store_wait(store, 20, -1));
     store_close(store);
-    ck_assert_str_eq(buf_text(&ops[1].data), "body");
-    ck_assert_str_eq(buf_text(&ops[2].data), "body");
-    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+        answered += ops[i].data.len == 4;
         store_op_release(&ops[i]);
+    }
+    ck_assert_uint_eq(answered, 2);
 }
 END_TEST
 
