@@ -23,7 +23,7 @@ include tests/bench/local.mk
 include tests/model/local.mk
 include tests/soak/local.mk
 
-# What may go otherwise for an ordinary user than for root: make check TESTS='$(USER_TESTS)'. The others look at no user.
+# What may go otherwise for an ordinary user than for root: `make check-user`. The others look at no user.
 USER_TESTS = $(filter-out tests/house/% tests/converter/% tests/sim/%,$(TESTS)) tests/house/container.sh
 
 # Parsers of foreign bytes under libFuzzer: pdf2md's stages, the daemon's lines. In a build of its own, since all that

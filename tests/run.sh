@@ -146,12 +146,11 @@ stage_user() {
     chown -R 65534:65534 "$dir"
     local as=(setpriv --reuid=65534 --regid=65534 --clear-groups env -i "PATH=$PATH" "HOME=$dir/home"
         "TMPDIR=$dir/tmp" LC_ALL=C.UTF-8 "CI=${CI:-}")
-    # shellcheck disable=SC2016 # make expands it
-    local user=('TESTS=$(USER_TESTS)')
-    [ ${#quick[@]} -eq 0 ] || user=("${quick[@]}")
+    local user=(check-user)
+    [ ${#quick[@]} -eq 0 ] || user=(check "${quick[@]}")
     step user configure in_dir "$dir/build" "${as[@]}" ../source/configure --enable-werror &&
         step user build "${as[@]}" make -C "$dir/build" -j"$jobs" check-programs &&
-        check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" check "${user[@]}"
+        check user "$dir/build" "${as[@]}" make -C "$dir/build" -j"$jobs" "${user[@]}"
     rm -rf "$dir"
 }
 

@@ -103,6 +103,18 @@ static enum queue_result begin(struct move *move, struct claim *claim, char **er
     return result;
 }
 
+/* We may not take our lock back, and it tells of the move: whoever takes it over, or has, carries
+ * the move on. */
+static enum queue_result may_be_carried_on(const struct claim *claim, char **error_r)
+{
+    step_error(
+        error_r,
+        "job %.12s: its lock was held too long, and whoever takes it over may carry this on; look "
+        "with `blobforge status`",
+        claim->hash);
+    return QUEUE_UNKNOWN;
+}
+
 static enum queue_result act_under_lock(struct move *move, struct claim *claim, bool *done,
                                         char **error_r)
 {
@@ -119,6 +131,8 @@ static enum queue_result act_under_lock(struct move *move, struct claim *claim, 
         if (result == QUEUE_OK)
             result = act_once(move, claim, done, error_r);
     }
+    if (move->begun && (result == QUEUE_EXPIRED || result == QUEUE_LOST))
+        return may_be_carried_on(claim, error_r);
     if (result == QUEUE_LOST)
         return QUEUE_BUSY;
     /* What is half done is the janitor's: our lock tells it. */
@@ -128,6 +142,8 @@ static enum queue_result act_under_lock(struct move *move, struct claim *claim, 
             step_notice(move->queue, "store_error", claim->hash,
                         ignored != NULL ? ignored : "a lock could not be released");
         free(ignored);
+        if (released != QUEUE_OK && result != QUEUE_OK && move->begun)
+            return may_be_carried_on(claim, error_r);
     }
     return result;
 }

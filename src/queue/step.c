@@ -276,6 +276,42 @@ int64_t step_delete_validity_ms(const struct queue *queue)
     return queue->limits.margin_ms * 3 / 4;
 }
 
+/* The lock is not as we knew it: LOST when it is another's or gone. OK when it is ours by a beat
+ * that landed late; BUSY when it may hold a cancel mark, which only a converting worker's may. */
+static enum queue_result look_at_lock(struct queue *queue, struct claim *claim,
+                                      struct evidence *evidence, char **error_r)
+{
+    struct record_lock lock;
+    struct store_op op;
+    enum queue_result result;
+
+    store_op_init(&op, STORE_GET, evidence->key);
+    result = step_read(queue, claim, &op, 1, error_r);
+    if (result == QUEUE_OK) {
+        bool ours = op.status == STORE_OK &&
+                    record_lock_read(buf_text(&op.data), op.data.len, &lock) == RECORD_OK;
+        if (ours) {
+            ours = strcmp(lock.claim, claim->id) == 0;
+            record_lock_release(&lock);
+        }
+        result = !ours ? QUEUE_LOST : claim->op == LOCK_OP_CONVERT ? QUEUE_BUSY : QUEUE_OK;
+    }
+    if (result == QUEUE_OK) {
+        memcpy(claim->lock_etag, op.etag_r, sizeof(claim->lock_etag));
+        evidence_set(queue, evidence, evidence->key, &op);
+    }
+    store_op_release(&op);
+    return result;
+}
+
+static bool is_lock_of(const struct queue *queue, const struct claim *claim,
+                       const struct evidence *evidence)
+{
+    char key[KEY_SIZE];
+
+    return claim != NULL && strcmp(key_lock(&queue->keys, claim->hash, key), evidence->key) == 0;
+}
+
 /* Sees the evidence again when it is too old to date a DELETE. */
 static enum queue_result refresh(struct queue *queue, struct claim *claim,
                                  struct evidence *evidence, char **error_r)
@@ -296,6 +332,8 @@ static enum queue_result refresh(struct queue *queue, struct claim *claim,
         evidence->boot_ms = clock_boot_ms(queue->clock);
     }
     store_op_release(&op);
+    if (result == QUEUE_BUSY && is_lock_of(queue, claim, evidence))
+        result = look_at_lock(queue, claim, evidence, error_r);
     return result;
 }
 

@@ -625,6 +625,43 @@ START_TEST(claim_that_was_settled_in_its_sleep_stays_gone)
 }
 END_TEST
 
+/* A mover sleeps until its lock is taken over, under which its wish stands: whoever has it carries
+ * it on, so the mover may not say that nothing was done. */
+static struct store_fault sleep_at_result(void *arg, const struct store_fault_call *call)
+{
+    (void)arg;
+    if (asleep && call->op->kind == STORE_HEAD && strcmp(call->op->key, OUT) == 0 && there(LOCK) &&
+        number_in(LOCK, "beat") > 0) {
+        struct json_object *lock = object_at(LOCK);
+
+        asleep = false;
+        world_pass(&world, 3600000);
+        json_set_text(lock, "claim", "0123456789abcdef0123456789abcdef");
+        world_put(&world, LOCK, json_object_to_json_string(lock));
+        json_object_put(lock);
+    }
+    return (struct store_fault){.kind = STORE_FAULT_NONE};
+}
+
+START_TEST(mover_whose_lock_was_taken_over_knows_nothing)
+{
+    set_up(_i != 0);
+    ck_assert_int_eq(work(FATE_DONE), ATTEMPT_END_DONE);
+    asleep = true;
+    world.net->hooks.decide = sleep_at_result;
+    ck_assert_int_eq(queue_remove(&other.queue, H, "me", &from, &to, &error), QUEUE_UNKNOWN);
+    world.net->hooks.decide = NULL;
+    ck_assert(!asleep);
+    ck_assert_ptr_nonnull(strstr(error, "may carry this on"));
+    free(error);
+    ck_assert(there(OUT));
+    pass_stale();
+    ck_assert(!there(OUT)); /* it was */
+    ck_assert(!there(LOCK));
+    tear_down();
+}
+END_TEST
+
 /* ---- looking at many ---- */
 
 static bool count_one(void *arg, struct job_view *view)
@@ -688,6 +725,7 @@ int main(void)
     tcase_add_loop_test(both, lost_attempt_tells_of_its_owner, 0, 2);
     tcase_add_loop_test(both, lost_attempt_without_a_marker_gets_one, 0, 2);
     tcase_add_loop_test(both, claim_that_was_settled_in_its_sleep_stays_gone, 0, 2);
+    tcase_add_loop_test(both, mover_whose_lock_was_taken_over_knows_nothing, 0, 2);
     tcase_add_test(both, list_of_many_takes_few_requests);
     suite_add_tcase(suite, both);
     runner = srunner_create(suite);
