@@ -303,8 +303,8 @@ static enum fetched fetch_document(struct worker *worker, struct ipc_job *job,
     case DOCUMENT_FINE:
         return FETCHED;
     case DOCUMENT_OTHER: /* not the converter's word that it is hopeless: a later fetch may do */
-        error = mem_strdup("stored document is damaged: its SHA-256 is not the job's; ingest the "
-                           "file again");
+        error = mem_strdup("stored document is damaged: its SHA-256 is not the job's; `blobforge "
+                           "remove` it, then ingest the file again");
         host = outcome_of(OUTCOME_REFUSED, 0);
         host.cause = CAUSE_DOCUMENT;
         break;
