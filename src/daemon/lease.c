@@ -205,8 +205,6 @@ static void on_mode(struct lease *lease, enum claim_mode mode)
 static void on_settings(struct lease *lease, struct post *post)
 {
     lease_take_settings(lease, post, lease->store);
-    lease->local_limits.retry_base_ms = lease->pace.retry_base_ms;
-    lease->local_limits.retry_max_ms = lease->pace.retry_max_ms;
     lease->keeper_boot_ms = 0; /* it lays the fleet's values over the new ones */
     lease_wake_all(lease);
 }

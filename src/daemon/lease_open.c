@@ -29,6 +29,8 @@ void lease_take_settings(struct lease *lease, struct post *post, struct store *s
 {
     post_tune(post, store);
     lease->pace = post->pace;
+    lease->local_limits.retry_base_ms = lease->pace.retry_base_ms;
+    lease->local_limits.retry_max_ms = lease->pace.retry_max_ms;
     settings_destroy(lease->settings);
     lease->settings = post->settings;
     post->settings = NULL;
