@@ -17,6 +17,7 @@ PDF2MD_SOURCES = \
 	src/converter/blocks.c src/converter/blocks.h \
 	src/converter/columns.c src/converter/columns.h \
 	src/converter/document.c src/converter/document.h \
+	src/converter/draw.c src/converter/draw.h \
 	src/converter/dump.c src/converter/dump.h \
 	src/converter/escape.c src/converter/escape.h \
 	src/converter/exits.c src/converter/exits.h \
@@ -33,6 +34,7 @@ PDF2MD_SOURCES = \
 	src/converter/options.c src/converter/options.h \
 	src/converter/outline.c src/converter/outline.h \
 	src/converter/page.c src/converter/page.h \
+	src/converter/pagetext.c src/converter/pagetext.h \
 	src/converter/pass.c src/converter/pass.h \
 	src/converter/progress.c src/converter/progress.h \
 	src/converter/prose.c src/converter/prose.h \

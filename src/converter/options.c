@@ -29,8 +29,10 @@ static const char usage[] =
     "      --page-time SECONDS   time one page may take (10)\n"
     "      --time SECONDS        time the document may take\n"
     "      --memory MIB          memory one worker may take (1024)\n"
-    "      --dump-stage STAGE    print what a stage made: pass, lines, tables, columns, blocks\n"
-    "      --draw PAGE FILE.png  draw a page with the boxes of its blocks\n"
+    "      --dump-stage STAGE    print what a stage made: pass, lines, rulings, tables, columns,\n"
+    "                            blocks, roles, writer\n"
+    "      --draw PAGE FILE.png  draw a page with its boxes, of one stage with --dump-stage\n"
+    "      --from-dump           INPUT is what --dump-stage printed: go on from there\n"
     "      --version, --help\n"
     "\n"
     "See pdf2md(1).\n";
@@ -134,6 +136,7 @@ enum {
     OPT_MEMORY,
     OPT_DUMP,
     OPT_DRAW,
+    OPT_FROM_DUMP,
     OPT_VERSION,
     OPT_HELP,
 };
@@ -153,6 +156,7 @@ static const struct option table[] = {{"pages", required_argument, NULL, 'p'},
                                       {"memory", required_argument, NULL, OPT_MEMORY},
                                       {"dump-stage", required_argument, NULL, OPT_DUMP},
                                       {"draw", required_argument, NULL, OPT_DRAW},
+                                      {"from-dump", no_argument, NULL, OPT_FROM_DUMP},
                                       {"version", no_argument, NULL, OPT_VERSION},
                                       {"help", no_argument, NULL, OPT_HELP},
                                       {NULL, 0, NULL, 0}};
@@ -161,7 +165,8 @@ static const char *const flavours[] = {"default", "plain"};
 static const char *const on_off[] = {"off", "on"};
 static const char *const keep_drop[] = {"drop", "keep"};
 static const char *const ocr_modes[] = {"auto", "never", "always"};
-static const char *const stages[] = {"none", "pass", "lines", "tables", "columns", "blocks"};
+const char *const dump_stage_names[DUMP_STAGES] = {
+    "none", "pass", "lines", "rulings", "tables", "columns", "blocks", "roles", "writer"};
 
 static void option_take(struct options *o, int c)
 {
@@ -206,10 +211,13 @@ static void option_take(struct options *o, int c)
         o->memory = (uint64_t)number("--memory", optarg, 64, 1 << 20) << 20;
         break;
     case OPT_DUMP:
-        o->dump = (enum dump_stage)choice("--dump-stage", optarg, stages, 6);
+        o->dump = (enum dump_stage)choice("--dump-stage", optarg, dump_stage_names, DUMP_STAGES);
         break;
     case OPT_DRAW:
         o->draw_page = (uint32_t)number("--draw", optarg, 1, 1e9);
+        break;
+    case OPT_FROM_DUMP:
+        o->from_dump = true;
         break;
     case OPT_VERSION:
         printf("pdf2md %s\n", PACKAGE_VERSION);
@@ -238,6 +246,12 @@ void options_parse(struct options *o, int argc, char **argv)
     while ((c = getopt_long(argc, argv, "p:j:", table, NULL)) != -1) {
         option_take(o, c);
     }
+    if (o->flavour == FLAVOUR_PLAIN) {
+        o->images = false;
+    }
+    if (o->from_dump && o->dump == DUMP_NONE && o->draw_page == 0) {
+        misuse("--from-dump", "nothing to do with the dump without --dump-stage or --draw");
+    }
     if (o->draw_page > 0 && argc - optind == 2) {
         o->draw_file = argv[optind];
         o->input = argv[optind + 1];
@@ -253,7 +267,4 @@ void options_parse(struct options *o, int argc, char **argv)
     }
     o->input = argv[optind];
     o->outdir = argv[optind + 1];
-    if (o->flavour == FLAVOUR_PLAIN) {
-        o->images = false;
-    }
 }

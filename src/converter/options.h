@@ -21,10 +21,17 @@ enum dump_stage {
     DUMP_NONE,
     DUMP_PASS,
     DUMP_LINES,
+    DUMP_RULINGS,
     DUMP_TABLES,
     DUMP_COLUMNS,
-    DUMP_BLOCKS
+    DUMP_BLOCKS,
+    DUMP_ROLES,
+    DUMP_WRITER, /* Markdown itself */
+    DUMP_STAGES
 };
+
+/* As in --dump-stage. */
+extern const char *const dump_stage_names[DUMP_STAGES];
 
 enum {
     RANGES_MAX = 64
@@ -49,6 +56,7 @@ struct options {
     double total_seconds; /* for the whole document; 0: no limit */
     uint64_t memory;      /* bytes of address space of one worker */
     enum dump_stage dump;
+    bool from_dump;     /* input is the text of an earlier --dump-stage */
     uint32_t draw_page; /* 1 = first; 0: do not draw */
     const char *draw_file;
 };

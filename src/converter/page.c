@@ -191,7 +191,7 @@ static bool blocks_sound(const struct page *page)
         bool ok = !box_sound(b->box) || !box_sound(b->column) || !number_sound(b->size) ||
                           !number_sound(b->gap_above)
                       ? false
-                  : b->kind == BLOCK_TEXT  ? items_sound(page, b->item, b->n)
+                  : b->kind == BLOCK_TEXT  ? b->n > 0 && items_sound(page, b->item, b->n)
                   : b->kind == BLOCK_TABLE ? b->item < page->tables.n
                   : b->kind == BLOCK_IMAGE ? b->item < page->images.n
                                            : false;
@@ -222,7 +222,7 @@ static bool tables_sound(const struct page *page)
     return true;
 }
 
-static bool text_sound(struct page *page)
+static bool text_sound(const struct page *page)
 {
     for (uint32_t i = 0; i < page->lines.n; i++) {
         const struct line *l = &page->lines.at[i];
@@ -257,6 +257,12 @@ static bool text_sound(struct page *page)
     return page->text.n == 0 || page->text.at[page->text.n - 1] == 0;
 }
 
+bool page_sound(const struct page *page)
+{
+    return number_sound(page->width) && number_sound(page->height) && blocks_sound(page) &&
+           tables_sound(page) && text_sound(page);
+}
+
 bool page_read(struct page *page, const char *bytes, size_t len)
 {
     const char *at = bytes, *end = bytes + len;
@@ -276,11 +282,6 @@ bool page_read(struct page *page, const char *bytes, size_t len)
     }
     EACH_PART(READ_PART)
 #undef READ_PART
-    if (at != end || !number_sound(head.width) || !number_sound(head.height) ||
-        !blocks_sound(page) || !tables_sound(page) || !text_sound(page)) {
-        page_reset(page);
-        return false;
-    }
     page->number = head.number;
     page->turned = head.turned;
     page->invisible = head.invisible;
@@ -291,5 +292,9 @@ bool page_read(struct page *page, const char *bytes, size_t len)
     page->cut = head.cut != 0;
     page->needs_ocr = head.needs_ocr != 0;
     page->ocr_done = head.ocr_done != 0;
+    if (at != end || !page_sound(page)) {
+        page_reset(page);
+        return false;
+    }
     return true;
 }

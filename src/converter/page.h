@@ -257,6 +257,10 @@ void page_write(const struct page *page, struct bytes *out);
  * range and index is checked. False when they are not sound; the page is then empty. */
 bool page_read(struct page *page, const char *bytes, size_t len) MUST_LOOK;
 
+/* Do blocks, tables, lines, runs, links and images name only what is there, with numbers that are
+ * numbers? */
+bool page_sound(const struct page *page) MUST_LOOK;
+
 /* ---- geometry ---- */
 
 /* No coordinate of a page is larger: what is, or is no number, is damage. */

@@ -188,18 +188,41 @@ static void mark_backgrounds(struct page *page)
     }
 }
 
+void worker_stage(struct page *page, enum dump_stage stage)
+{
+    switch (stage) {
+    case DUMP_LINES:
+        mark_backgrounds(page);
+        lines_build(page);
+        break;
+    case DUMP_RULINGS:
+        rulings_merge(page);
+        break;
+    case DUMP_TABLES:
+        tables_find_ruled(page);
+        tables_find_open(page);
+        break;
+    case DUMP_COLUMNS:
+        (void)columns_order(page);
+        runs_build(page);
+        break;
+    case DUMP_BLOCKS:
+        blocks_build(page, page->order.n - page->flow.n);
+        break;
+    case DUMP_NONE:
+    case DUMP_PASS:
+    case DUMP_ROLES:
+    case DUMP_WRITER:
+    case DUMP_STAGES:
+        break;
+    }
+}
+
 void worker_stages(struct page *page)
 {
-    uint32_t first;
-
-    mark_backgrounds(page);
-    lines_build(page);
-    rulings_merge(page);
-    tables_find_ruled(page);
-    tables_find_open(page);
-    first = columns_order(page);
-    runs_build(page);
-    blocks_build(page, first);
+    for (enum dump_stage stage = DUMP_LINES; stage <= DUMP_BLOCKS; stage++) {
+        worker_stage(page, stage);
+    }
 }
 
 /* What a worker keeps from page to page. */

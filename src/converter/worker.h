@@ -43,7 +43,11 @@ enum {
 _Noreturn void worker_main(const struct options *options, const char *password, int assets, int in,
                            int out);
 
-/* All stages of a worker on one page, after the pass. */
+/* One stage of those from DUMP_LINES to DUMP_BLOCKS, on a page that the one before it left (the
+ * text of the lines, runs.c, is part of the columns stage). */
+void worker_stage(struct page *page, enum dump_stage stage);
+
+/* All of them, after the pass. */
 void worker_stages(struct page *page);
 
 #endif

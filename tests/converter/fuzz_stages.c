@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later
  *
- * Fuzz target (libFuzzer): the bytes are a page as text (see page_load), which goes through all
- * stages, the pipe, the roles and the writer; then the same bytes are read as a record of the pipe.
+ * Fuzz target (libFuzzer): the bytes are a page as text (see page_load), which goes through the
+ * stages behind the one it stands after, the pipe, the roles and the writer; then the same bytes
+ * are read as a record of the pipe.
  */
-#include "converter/dump.h"
+#include "converter/pagetext.h"
 #include "converter/page.h"
 #include "converter/roles.h"
 #include "converter/stats.h"
@@ -47,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct page page, back;
     struct bytes bytes = {0};
+    enum dump_stage stage;
 
     page_init(&page);
     page_init(&back);

@@ -1,7 +1,8 @@
 # Tests of pdf2md: pages that they make themselves, robustness, the stages one by one.
 if BUILD_PDF2MD
 check_PROGRAMS += tests/converter/stages_test
-tests_converter_stages_test_SOURCES = tests/converter/stages_test.c $(PDF2MD_SOURCES)
+tests_converter_stages_test_SOURCES = tests/converter/stages_test.c tests/converter/stages_test.h \
+	tests/converter/blocks_tests.c $(PDF2MD_SOURCES)
 tests_converter_stages_test_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/src $(TESSERACT_CFLAGS)
 tests_converter_stages_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_converter_stages_test_LDADD = $(PDF2MD_LIBS) -ldl $(CHECK_LIBS)

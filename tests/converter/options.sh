@@ -41,12 +41,40 @@ grep -q 'javascript' "$md" && fail "an unsafe link came through"
 grep -q '](https://example.org/a%28b%29?c=d)' "$md" || fail "the safe link is missing"
 
 "$pdf2md" --version | grep '^pdf2md [0-9]' >/dev/null || fail "--version"
-for stage in pass lines tables columns blocks; do
-    expect 0 "$pdf2md" --dump-stage "$stage" "$tmp/ruled.pdf"
-    [ -s "$tmp/out" ] || fail "--dump-stage $stage prints nothing"
+# Each stage: its dump reads back as itself, and the stage made from the dump before it is the stage made from the PDF.
+for name in ruled heads links; do
+    before=
+    for stage in pass lines rulings tables columns blocks roles writer; do
+        expect 0 "$pdf2md" --dump-stage "$stage" "$tmp/$name.pdf"
+        [ -s "$tmp/out" ] || fail "--dump-stage $stage prints nothing"
+        mv "$tmp/out" "$tmp/$stage.dump"
+        if [ "$stage" != writer ]; then
+            expect 0 "$pdf2md" --from-dump --dump-stage "$stage" "$tmp/$stage.dump"
+            cmp "$tmp/out" "$tmp/$stage.dump" || fail "$name: the dump of $stage reads back otherwise"
+        fi
+        if [ -n "$before" ]; then
+            expect 0 "$pdf2md" --from-dump --dump-stage "$stage" "$tmp/$before.dump"
+            cmp "$tmp/out" "$tmp/$stage.dump" || fail "$name: $stage from the dump of $before is another"
+        fi
+        before=$stage
+    done
 done
-expect 0 "$pdf2md" --draw 1 "$tmp/drawn.png" "$tmp/ruled.pdf"
-head -c 4 "$tmp/drawn.png" | grep -q PNG || fail "--draw makes no PNG"
+cmp "$here/pages/links.md" "$tmp/writer.dump" || fail "what the writer's stage prints is not the Markdown"
+# A dump cannot be taken back to an earlier stage, and a document is none.
+expect 65 "$pdf2md" --from-dump --dump-stage lines "$tmp/tables.dump"
+grep -q '^pdf2md: .*: page 1 is past the stage lines already; ' "$tmp/err" || fail "stage passed: $(cat "$tmp/err")"
+expect 65 "$pdf2md" --from-dump --dump-stage lines "$tmp/ruled.pdf"
+expect 64 "$pdf2md" --from-dump "$tmp/tables.dump" "$tmp/o"
+expect 66 "$pdf2md" --from-dump --dump-stage lines "$tmp/missing.dump"
+
+# Drawings show the stage that was asked for: no two are the same, and a dump is drawn over white.
+for stage in '' pass lines rulings tables columns blocks roles; do
+    expect 0 "$pdf2md" ${stage:+--dump-stage "$stage"} --draw 1 "$tmp/drawn-$stage.png" "$tmp/ruled.pdf"
+    [ "$(head -c 4 "$tmp/drawn-$stage.png" | tail -c 3)" = PNG ] || fail "--draw ($stage) makes no PNG"
+done
+[ "$(cksum "$tmp"/drawn-*.png | cut -d ' ' -f 1 | sort -u | wc -l)" -eq 8 ] || fail "drawings of different stages are the same"
+expect 0 "$pdf2md" --from-dump --draw 1 "$tmp/white.png" "$tmp/blocks.dump"
+[ "$(head -c 4 "$tmp/white.png" | tail -c 3)" = PNG ] || fail "--draw of a dump makes no PNG"
 
 # A scan made here: a page of text drawn to a picture must come back with 98 of 100 words.
 if command -v pdftoppm >/dev/null && command -v pdftotext >/dev/null; then

@@ -7,7 +7,7 @@
 #include "converter/blocks.h"
 #include "converter/columns.h"
 #include "converter/document.h"
-#include "converter/dump.h"
+#include "converter/pagetext.h"
 #include "converter/escape.h"
 #include "converter/lines.h"
 #include "converter/marker.h"
@@ -19,6 +19,7 @@
 #include "converter/tables.h"
 #include "converter/utf8.h"
 #include "converter/worker.h"
+#include "stages_test.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static void spec_start(void)
 static void load(struct page *page)
 {
     page_init(page);
-    ck_assert(page_load(page, spec, strlen(spec)));
+    ck_assert(page_load(page, spec, strlen(spec), NULL));
 }
 
 static const char *text_of(const struct page *page, uint32_t line)
@@ -362,6 +363,141 @@ START_TEST(titles_match_by_letters_and_digits)
 }
 END_TEST
 
+/* ---- dumps ---- */
+
+/* The text of a page after `stage`, from malloc. */
+static char *dump_of(const struct page *page, enum dump_stage stage)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    ck_assert_ptr_nonnull(out);
+    page_dump(page, stage, out);
+    ck_assert_int_eq(fclose(out), 0);
+    return text;
+}
+
+/* A page that has something for each stage: two columns, a ruled table, an image, a link. */
+static void load_rich(struct page *page)
+{
+    spec_start();
+    for (int i = 0; i < 6; i++) {
+        put_text(spec, sizeof spec, 50, (float)(100 + 12 * i), 10, "left words of a column here");
+        put_text(spec, sizeof spec, 320, (float)(100 + 12 * i), 10, "right words of a column too");
+    }
+    for (int i = 0; i < 4; i++) {
+        put_text(spec, sizeof spec, 60, (float)(314 + 20 * i), 10, "one");
+        put_text(spec, sizeof spec, 160, (float)(314 + 20 * i), 10, "two");
+    }
+    strcat(spec, "ruling h 300 50 250 1 line\nruling h 320 50 250 1 line # a remark\n"
+                 "ruling h 340 50 250 1 line\nruling h 360 50 250 1 line\n"
+                 "ruling h 380 50 250 1 line\nruling v 50 300 380 1 line\n"
+                 "ruling v 150 300 380 1 line\nruling v 250 300 380 1 line\n"
+                 "image 50 500 250 600 64 32 - - \"x-0.png\" 000102030405060708090a0b0c0d0e0f\n"
+                 "shape 300 500 310 600 7 slanted\n"
+                 "link 50 90 90 110 -1 0 \"https://example.org/\\\"a\\x01\"\n");
+    load(page);
+}
+
+START_TEST(each_stage_goes_on_from_the_dump_of_the_one_before)
+{
+    struct page page, back;
+    enum dump_stage stage, got;
+
+    load_rich(&page);
+    page_init(&back);
+    for (stage = DUMP_PASS; stage <= DUMP_BLOCKS; stage++) {
+        char *before, *after, *again;
+        if (stage > DUMP_PASS) {
+            /* What was read back from the dump before this stage. */
+            worker_stage(&back, stage);
+            worker_stage(&page, stage);
+        }
+        before = dump_of(&page, stage);
+        if (stage > DUMP_PASS) {
+            after = dump_of(&back, stage);
+            ck_assert_str_eq(after, before);
+            free(after);
+        }
+        ck_assert(page_load(&back, before, strlen(before), &got));
+        ck_assert_int_eq(got, stage);
+        again = dump_of(&back, stage);
+        ck_assert_str_eq(again, before);
+        free(again);
+        free(before);
+    }
+    ck_assert_uint_eq(page.tables.n, 1);
+    ck_assert_uint_gt(page.blocks.n, 3);
+    page_release(&back);
+    page_release(&page);
+}
+END_TEST
+
+START_TEST(damaged_dumps_are_refused_or_harmless)
+{
+    struct page page, back;
+    enum dump_stage stage;
+    unsigned seed = 1;
+    uint32_t refused = 0;
+
+    page_init(&back);
+    for (stage = DUMP_PASS; stage <= DUMP_BLOCKS; stage++) {
+        char *text;
+        size_t len;
+        load_rich(&page);
+        for (enum dump_stage s = DUMP_LINES; s <= stage; s++) {
+            worker_stage(&page, s);
+        }
+        text = dump_of(&page, stage);
+        len = strlen(text);
+        for (int round = 0; round < 60; round++) {
+            char *copy = strdup(text);
+            enum dump_stage got;
+            for (int i = 0; i < 3; i++) {
+                seed = seed * 1103515245 + 12345;
+                copy[(seed >> 4) % len] = "0123456789-. \n"[(seed >> 24) % 14];
+            }
+            if (!page_load(&back, copy, len, &got)) {
+                refused++;
+            } else {
+                while (got < DUMP_BLOCKS) {
+                    worker_stage(&back, ++got);
+                }
+            }
+            free(copy);
+        }
+        free(text);
+        page_release(&page);
+    }
+    ck_assert_uint_gt(refused, 0);
+    page_release(&back);
+}
+END_TEST
+
+static const char *const nonsense[] = {"word 1 2 3",
+                                       "glyph 0 0 10 5 0 0041", /* there is no font 0 */
+                                       "stage strange",
+                                       "strange 1",
+                                       "page 600 nan",
+                                       "run \"open",
+                                       "page 1 2 3 4 5 6 7 8 - - - 9",
+                                       "line 0 0 9 9 8 10 0 1", /* there is no run 0 */
+                                       "order line 0 0",        /* there is no line 0 */
+                                       "font A bold - -\nfont B slim - -",
+                                       "ruling h 100 50 20 1 line",
+                                       "block text 0 0 9 9 0 0 0"};
+
+START_TEST(nonsense_is_no_page)
+{
+    struct page page;
+
+    page_init(&page);
+    ck_assert_msg(!page_load(&page, nonsense[_i], strlen(nonsense[_i]), NULL), "%s", nonsense[_i]);
+    page_release(&page);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stages");
@@ -384,6 +520,10 @@ int main(void)
                         (int)(sizeof markers / sizeof markers[0]));
     tcase_add_test(tc, broken_utf8_is_one_replacement_a_byte);
     tcase_add_test(tc, titles_match_by_letters_and_digits);
+    tcase_add_test(tc, each_stage_goes_on_from_the_dump_of_the_one_before);
+    tcase_add_test(tc, damaged_dumps_are_refused_or_harmless);
+    tcase_add_loop_test(tc, nonsense_is_no_page, 0, (int)(sizeof nonsense / sizeof nonsense[0]));
+    blocks_add_tests(tc);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
