@@ -81,9 +81,10 @@ const struct settings *cli_settings(const struct cli *cli);
 
 enum cli_open {
     CLI_READ = 0,
-    CLI_CREATE = 1, /* a directory store that is not there is made, if somebody named it */
-    CLI_FLEET = 2,  /* the bucket's own settings are laid over the limits */
-    CLI_WRITE = 4   /* jobs will be changed: the store's promises are known to hold, or 1 */
+    CLI_CREATE = 1,    /* a directory store that is not there is made, if somebody named it */
+    CLI_FLEET = 2,     /* the bucket's own settings are laid over the limits */
+    CLI_WRITE = 4,     /* jobs will be changed: the store's promises are known to hold, or 1 */
+    CLI_ANY_FORMAT = 8 /* a bucket of a newer format, too, which is refused otherwise: 1 */
 };
 
 /* Opens the bucket of the settings, the first time; *queue_r is borrowed. Unless OK the reason was

@@ -17,7 +17,8 @@ struct cli {
     struct store *store; /* NULL: not opened */
     struct queue queue;
     struct fleet fleet;
-    unsigned opened; /* enum cli_open flags that are done */
+    bool format_known; /* the bucket's is one of ours */
+    unsigned opened;   /* enum cli_open flags that are done */
     char *worker, *host;
     char incarnation[INCARNATION_SIZE];
 };

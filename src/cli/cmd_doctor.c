@@ -14,9 +14,10 @@
 #include "convert/command.h"
 #include "convert/sandbox.h"
 #include "convert/slot.h"
+#include "queue/fleet.h"
 #include "queue/gate.h"
 
-/* ---- checks of the machine, beside those of the gate ---- */
+/* ---- checks of the machine and the bucket's settings, beside those of the gate ---- */
 
 struct checks {
     struct gate_check list[8];
@@ -74,6 +75,22 @@ static void check_machine(struct checks *checks, const struct settings *settings
 {
     check_converter(checks, settings);
     check_work_dir(checks, settings);
+}
+
+/* What holds for all daemons, and whether a newer program keeps this bucket. */
+static void check_settings(struct checks *checks, struct queue *queue)
+{
+    struct queue_limits limits = queue->limits;
+    struct fleet fleet = {0};
+    char *error = NULL;
+    enum queue_result result = fleet_refresh(queue, &fleet, &limits, &error);
+
+    if (result == QUEUE_OK)
+        add_check(checks, "settings", true,
+                  mem_strdup("the bucket's format is known, and its settings can be read"));
+    else
+        add_check(checks, "settings", false,
+                  error != NULL ? error : mem_strdup("the bucket's settings cannot be read"));
 }
 
 /* ---- output ---- */
@@ -305,13 +322,15 @@ static enum exitcode run(struct cli *cli)
     struct machine_facts facts;
     struct gate_report report;
     struct queue *queue;
-    enum exitcode code = cli_open(cli, CLI_READ, &queue);
+    enum exitcode code = cli_open(cli, CLI_READ | CLI_ANY_FORMAT, &queue);
 
     if (code != EXITCODE_OK)
         return code;
     machine_look(&facts);
     check_machine(&checks, settings);
     gate_check(queue, &opener, true, &report);
+    if (report.verdict != GATE_UNREACHABLE)
+        check_settings(&checks, queue);
     if (cli_json(cli))
         print_json(settings, &report, &facts, &checks);
     else
@@ -329,7 +348,8 @@ const struct cli_command cmd_doctor = {
     .summary = "is this store fit, and this machine?",
     .help = "Tries on the store itself, below registry/probe/, every promise that the queue\n"
             "stands on, and looks whether a converter is installed and how well it can be\n"
-            "confined. Status 1: the store is unfit, or a check of the machine failed.\n",
+            "confined. Status 1: the store is unfit, or a check of the bucket's settings or\n"
+            "of the machine failed.\n",
     .interrupt = CLI_INTERRUPT_NOW,
     .resume = "objects below registry/probe/ may be left; they are in nobody's way",
     .run = run,

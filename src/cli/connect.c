@@ -1,4 +1,5 @@
 /* A command's way to its bucket: opening, naming jobs, and what a failure means as exit status. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -163,6 +164,19 @@ static enum exitcode pass_gate(struct cli *cli)
     return code;
 }
 
+/* Nothing is read from, let alone written to, a bucket of a format that is not known. */
+static enum exitcode check_format(struct cli *cli)
+{
+    char *error = NULL;
+    enum queue_result result = fleet_check_format(&cli->queue, &error);
+
+    if (result == QUEUE_OK || result == QUEUE_DAMAGED) { /* who needs the settings says so */
+        free(error);
+        return EXITCODE_OK;
+    }
+    return cli_queue_failed(cli, result, error == NULL ? "settings in the bucket" : NULL, error);
+}
+
 static enum exitcode read_fleet(struct cli *cli)
 {
     char *error = NULL;
@@ -185,6 +199,12 @@ enum exitcode cli_open(struct cli *cli, unsigned flags, struct queue **queue_r)
     *queue_r = &cli->queue;
     if (cli->store == NULL)
         code = connect_queue(cli, (flags & CLI_CREATE) != 0);
+    if (code == EXITCODE_OK && !cli->format_known && (flags & CLI_ANY_FORMAT) == 0) {
+        /* CLI_FLEET alone sees it while reading. */
+        if ((flags & (CLI_FLEET | CLI_WRITE)) != CLI_FLEET)
+            code = check_format(cli);
+        cli->format_known = code == EXITCODE_OK;
+    }
     if (code == EXITCODE_OK && (flags & ~cli->opened & CLI_WRITE) != 0)
         code = pass_gate(cli);
     if (code == EXITCODE_OK && (flags & ~cli->opened & CLI_FLEET) != 0)
@@ -262,7 +282,10 @@ static enum exitcode refusal_exitcode(struct cli *cli)
     struct store_op op;
     enum exitcode code = EXITCODE_PARTIAL;
     enum store_status status;
+    int denied = store_refusal_errno(cli->store);
 
+    if (denied == EACCES || denied == EPERM) /* a folder in the directory, not all of it perhaps */
+        return EXITCODE_NOPERM;
     store_op_init(&op, STORE_LIST, cli->queue.keys.prefix);
     op.max_keys = 1;
     status = store_do(cli->store, &op);

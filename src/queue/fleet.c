@@ -1,6 +1,7 @@
 /* See fleet.h: settings that live in the bucket. */
 #include "queue/fleet.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -26,17 +27,55 @@ static int64_t get(struct json_object *object, const char *name, int64_t unit)
     return value * unit;
 }
 
-/* An object that is not there has no settings. DAMAGED: it cannot be read. */
-static enum queue_result parse(const struct store_op *op, struct json_object **object_r,
-                               char **error_r)
+enum queue_result fleet_parse(const struct store_op *op, struct json_object **object_r,
+                              char **error_r)
 {
     *object_r = NULL;
     if (op->status != STORE_OK || op->data.len == 0)
         return QUEUE_OK;
     if (json_parse(buf_text(&op->data), op->data.len, JSON_RECORD_MAX, object_r) == JSON_OK)
         return QUEUE_OK;
-    step_error(error_r, "%s cannot be read; correct it with `blobforge config set`", op->key);
+    step_error(error_r,
+               "%s cannot be read, it is no JSON; correct it or move it away, then "
+               "`blobforge config set` makes it anew",
+               op->key);
     return QUEUE_DAMAGED;
+}
+
+static int64_t get_format(struct json_object *object)
+{
+    int64_t format;
+
+    return json_get_int(object, "format", &format) ? format : ABSENT;
+}
+
+static enum queue_result check_format(const struct queue *queue, int64_t format, char **error_r)
+{
+    if (format == ABSENT || format <= FLEET_FORMAT)
+        return QUEUE_OK;
+    step_error(error_r,
+               "%s: the bucket has format %lld, this program knows %d; install a newer one",
+               store_url(queue->store), (long long)format, FLEET_FORMAT);
+    return QUEUE_FATAL;
+}
+
+enum queue_result fleet_check_format(struct queue *queue, char **error_r)
+{
+    struct json_object *ours = NULL;
+    char key[KEY_SIZE];
+    enum queue_result result;
+    struct store_op op;
+
+    *error_r = NULL;
+    store_op_init(&op, STORE_GET, key_registry(&queue->keys, "blobforge.json", key));
+    result = step_read(queue, NULL, &op, 1, error_r);
+    if (result == QUEUE_OK)
+        result = fleet_parse(&op, &ours, error_r);
+    if (result == QUEUE_OK && ours != NULL)
+        result = check_format(queue, get_format(ours), error_r);
+    json_object_put(ours);
+    store_op_release(&op);
+    return result;
 }
 
 static void take_config(struct fleet *fleet, struct json_object *object)
@@ -49,7 +88,6 @@ static void take_config(struct fleet *fleet, struct json_object *object)
 
 static void take_ours(struct fleet *fleet, struct json_object *object)
 {
-    fleet->format = get(object, "format", 1);
     fleet->stale_ms = get(object, "stale_timeout", 1000);
     fleet->retry_base_ms = get(object, "retry_base", 1000);
     fleet->retry_max_ms = get(object, "retry_max", 1000);
@@ -72,9 +110,12 @@ static enum queue_result read_both(struct queue *queue, struct fleet *fleet, cha
     store_op_init(&ops[1], STORE_GET, key_registry(&queue->keys, "blobforge.json", keys[1]));
     result = step_read(queue, NULL, ops, 2, error_r);
     if (result == QUEUE_OK)
-        result = parse(&ops[0], &config, error_r);
+        result = fleet_parse(&ops[1], &ours, error_r);
+    /* Whatever else is damaged: a bucket that a newer program keeps is known for one. */
     if (result == QUEUE_OK)
-        result = parse(&ops[1], &ours, error_r);
+        fleet->format = get_format(ours);
+    if (result == QUEUE_OK)
+        result = fleet_parse(&ops[0], &config, error_r);
     if (result == QUEUE_OK) {
         take_config(fleet, config);
         take_ours(fleet, ours);
@@ -127,6 +168,7 @@ enum queue_result fleet_refresh(struct queue *queue, struct fleet *fleet,
 {
     int64_t now = clock_boot_ms(queue->clock);
     enum queue_result read = QUEUE_OK, laid;
+    char *newer = NULL;
 
     *error_r = NULL;
     if (fleet->read_boot_ms == 0)
@@ -136,10 +178,9 @@ enum queue_result fleet_refresh(struct queue *queue, struct fleet *fleet,
         if (read == QUEUE_OK)
             fleet->read_boot_ms = now > 0 ? now : 1;
     }
-    if (fleet->format != ABSENT && fleet->format > FLEET_FORMAT) {
-        step_error(error_r,
-                   "the bucket has format %lld, this program knows %d; install a newer one",
-                   (long long)fleet->format, FLEET_FORMAT);
+    if (check_format(queue, fleet->format, &newer) != QUEUE_OK) {
+        free(*error_r);
+        *error_r = newer;
         return QUEUE_FATAL;
     }
     laid = lay_over(fleet, limits, error_r);

@@ -19,9 +19,19 @@ struct fleet {
 };
 void fleet_init(struct fleet *fleet); /* nothing set */
 
+/* Is the bucket's format one that this program knows? For who asks nothing else of the settings.
+ * FATAL with a format above FLEET_FORMAT; DAMAGED: registry/blobforge.json cannot be read. */
+enum queue_result fleet_check_format(struct queue *queue, char **error_r) MUST_CHECK;
+
+/* What a GET of one of the two objects brought; one that is not there or empty has no settings:
+ * *object_r is NULL. DAMAGED: it cannot be read. */
+enum queue_result fleet_parse(const struct store_op *op, struct json_object **object_r,
+                              char **error_r) MUST_CHECK;
+
 /* Reads both when due and lays what was last read over *limits (which holds the local values).
  * DAMAGED: unreadable or out of bounds (stale timeout that does not hold three heartbeats and the
- * margin): *limits is untouched. FATAL with a format above FLEET_FORMAT. */
+ * margin): *limits is untouched. FATAL with a format above FLEET_FORMAT, whatever else is damaged.
+ */
 enum queue_result fleet_refresh(struct queue *queue, struct fleet *fleet,
                                 struct queue_limits *limits, char **error_r) MUST_CHECK;
 

@@ -165,11 +165,7 @@ static enum queue_result read_object(struct queue *queue, const char *name,
     result = step_read(queue, NULL, &op, 1, error_r);
     if (result == QUEUE_OK && op.status == STORE_OK) {
         memcpy(etag_r, op.etag_r, STORE_ETAG_SIZE);
-        if (op.data.len > 0 &&
-            json_parse(buf_text(&op.data), op.data.len, JSON_RECORD_MAX, object_r) != JSON_OK) {
-            step_error(error_r, "%s cannot be read; look at it, move it away", key);
-            result = QUEUE_DAMAGED;
-        }
+        result = fleet_parse(&op, object_r, error_r);
     }
     if (result == QUEUE_OK && *object_r == NULL)
         *object_r = json_object_new_object();

@@ -580,6 +580,7 @@ static void say_why(struct place *place, CURLcode code)
             (long long)(place->request.max_bytes > 0 ? place->request.max_bytes : MEMORY_BODY_MAX));
         break;
     case S3_HTTP_LOCAL:
+        answer->local_errno = place->local_errno;
         snprintf(answer->why, sizeof(answer->why), "%s",
                  place->local_errno == ESTALE ? "the file became shorter while it was sent"
                                               : strerror(place->local_errno));

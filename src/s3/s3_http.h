@@ -70,6 +70,7 @@ struct s3_http_answer {
                                      first byte sent */
     int64_t bytes_in, bytes_out;  /* of bodies */
     struct buf *body;             /* what came into memory: the receiver may steal it */
+    int local_errno;              /* LOCAL: why */
     const char *meta;             /* user metadata: NAME NUL VALUE NUL ..., meta_len bytes */
     size_t meta_len;
 };

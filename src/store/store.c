@@ -41,7 +41,7 @@ void store_op_reset(struct store_op *op)
     op->versioned_r = false;
     op->etag_r[0] = '\0';
     op->size_r = op->modified_ms_r = op->date_ms_r = op->sent_boot_ms_r = 0;
-    op->http_status_r = 0;
+    op->http_status_r = op->errno_r = op->sink_errno_r = 0;
     op->status = STORE_AGAIN;
 }
 
@@ -142,13 +142,19 @@ bool store_write_at(int fd, const void *bytes, size_t len, int64_t offset)
     return true;
 }
 
+void store_op_refuse_sink(struct store_op *op, int error)
+{
+    op->sink_errno_r = error;
+    store_op_fail(op, STORE_FATAL, "cannot write the body that was read: %s", strerror(error));
+}
+
 void store_op_deliver(struct store_op *op, const void *bytes, size_t len)
 {
     op->status = STORE_OK;
     if (op->sink_fd < 0)
         buf_append(&op->data, bytes, len);
     else if (!store_write_at(op->sink_fd, bytes, len, 0))
-        store_op_fail(op, STORE_FATAL, "cannot write the body that was read: %s", strerror(errno));
+        store_op_refuse_sink(op, errno);
     else
         (void)!ftruncate(op->sink_fd, (off_t)len); /* no file: nothing to cut */
 }
@@ -169,6 +175,8 @@ void store_op_count(struct store *store, const struct store_op *op)
     store->meter.requests[op->kind]++;
     store->meter.results[op->status]++;
     store->meter.ended[op->kind][op->status]++;
+    if (op->status == STORE_FATAL && op->errno_r != 0)
+        store->refusal_errno = op->errno_r;
     if (op->status == STORE_OK && op->kind == STORE_GET)
         store->meter.bytes_in += (uint64_t)op->size_r;
     if (op->status == STORE_OK && op->kind == STORE_PUT)
@@ -339,6 +347,11 @@ bool store_is_versioned(const struct store *store)
 void store_accept_versions(struct store *store)
 {
     store->versions_accepted = true;
+}
+
+int store_refusal_errno(const struct store *store)
+{
+    return store->refusal_errno;
 }
 
 const char *store_doubt(const struct store *store)

@@ -162,6 +162,8 @@ struct store_op {
     int64_t sent_boot_ms_r; /* CLOCK_BOOTTIME right before the first byte was sent */
     bool versioned_r;       /* the answer carried a version id: the bucket is versioned */
     int http_status_r;      /* for messages and tests; 0: none */
+    int errno_r;            /* why a directory store failed; 0: for no reason of its system's */
+    int sink_errno_r;       /* GET: why sink_fd would not take the body (FATAL); 0: it did */
     struct buf data;        /* GET: the body */
     struct store_meta meta_r[STORE_META_MAX];
     size_t meta_count_r;
@@ -285,6 +287,7 @@ struct store {
     char server[64];         /* S3: Server of the last answer, cut to fit; foreign text */
     bool versions_seen, versions_accepted;
     const char *doubt; /* a fixed sentence part; NULL: none */
+    int refusal_errno; /* of the last operation that a directory refused for good; 0: none */
 };
 
 /* ---- use ---- */
@@ -321,6 +324,8 @@ void store_accept_versions(struct store *store);
 const char *store_doubt(const struct store *store);
 void store_note_doubt(struct store *store, const char *why);
 void store_clear_doubt(struct store *store);
+/* Why the directory last refused an operation for good (STORE_FATAL); 0: it never did. */
+int store_refusal_errno(const struct store *store);
 /* The addresses that the server's name stands for just now, at most max: numbers, sorted. 0: none,
  * not to be found out, or a proxy is between. May wait for the name service. */
 size_t store_addresses(struct store *store, char (*addresses_r)[STORE_ADDRESS_SIZE], size_t max);
@@ -369,6 +374,8 @@ int64_t store_op_body_size(const struct store_op *op);
 bool store_op_body_read(const struct store_op *op, struct buf *out) MUST_CHECK;
 /* Hands `len` bytes to a GET's data or sink_fd. Sets status OK, or FATAL when the sink refuses. */
 void store_op_deliver(struct store_op *op, const void *bytes, size_t len);
+/* FATAL: the sink refused with this errno. */
+void store_op_refuse_sink(struct store_op *op, int error);
 /* Adds user metadata to the outcome; beyond STORE_META_MAX, or a longer name: left out. */
 void store_op_add_meta(struct store_op *op, const char *name, const char *value);
 /* One request that ended goes into the meter: kind, status, bytes. */

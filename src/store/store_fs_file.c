@@ -70,6 +70,7 @@ static enum store_status status_for(int error)
 
 void fs_fail(struct fs_store *fs, struct store_op *op, int error, const char *what)
 {
+    op->errno_r = error;
     store_op_fail(op, status_for(error), "%s: cannot %s: %s%s", fs->root, what, strerror(error),
                   remedy_for(error));
 }
@@ -547,7 +548,7 @@ void fs_read_body(struct fs_store *fs, struct store_op *op, int fd)
     else if (op->sink_fd < 0)
         read_into_memory(fs, op, fd);
     else if (!copy_body(fd, 0, op->size_r, op->sink_fd))
-        store_op_fail(op, STORE_FATAL, "cannot write the body that was read: %s", strerror(errno));
+        store_op_refuse_sink(op, errno);
     else
         (void)!ftruncate(op->sink_fd, (off_t)op->size_r); /* no file: nothing to cut */
 }

@@ -194,6 +194,8 @@ void s3_task_say(struct s3_task *task, const struct s3_facts *facts,
     buf_printf(&text, " in %s at ", task->s3->base.url);
     quote_append(&text, task->s3->place.authority, strlen(task->s3->place.authority));
     buf_puts(&text, ": ");
+    if (answer->outcome == S3_HTTP_LOCAL && task->op->kind == STORE_GET)
+        task->op->sink_errno_r = answer->local_errno;
     if (answer->outcome == S3_HTTP_ANSWERED)
         say_answer(&text, answer, error);
     else

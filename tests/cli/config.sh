@@ -94,4 +94,55 @@ expect 65 "$bf" config set max_retries 2
 [ "$(cat "$tmp/store/pdf/registry/config.json")" = garbage ] || fail "what cannot be read was overwritten"
 expect 65 "$bf" config
 out_has "slots" # what can be shown is
+# Who reads it and who would write it name the same way out, and it is one.
+"$bf" config set max_retries 2 2>"$tmp/advice"
+expect 0 "$bf" list
+for file in "$tmp/err" "$tmp/advice"; do
+    grep -q 'config.json cannot be read, it is no JSON; correct it or move it away, then .blobforge config set. makes it anew' "$file" ||
+        fail "no way out: $(cat "$file")"
+done
+mv "$tmp/store/pdf/registry/config.json" "$tmp/moved"
+expect 0 "$bf" config set max_retries 2
+expect 0 "$bf" list
+err_is_empty
+
+# A bucket that a newer program keeps: nobody reads or writes it, whatever else is damaged; doctor says it.
+mkdir "$tmp/old"
+BLOBFORGE_STORE="file://$tmp/old" expect 0 "$bf" -q ingest "$tmp/a.pdf"
+newer() { # WORD COMMAND...: it refuses
+    word=$1
+    shift
+    expect 1 "$bf" "$@"
+    err_has "the bucket has format 99, this program knows 1; install a newer one"
+    [ "$(find "$tmp/store" -type f -newer "$tmp/mark")" = "" ] || fail "$word: $last wrote: $(find "$tmp/store" -type f -newer "$tmp/mark")"
+}
+make_pdf "$tmp/b.pdf" b
+for config in '{}' '{x'; do
+    printf '%s' "$config" >"$tmp/store/pdf/registry/config.json"
+    printf '{"format": 99}' >"$tmp/store/pdf/registry/blobforge.json"
+    # Older than whatever is written from here on.
+    find "$tmp/store" -type f -exec touch -d "1 minute ago" {} +
+    touch -d "30 seconds ago" "$tmp/mark"
+    newer "$config" ingest "$tmp/b.pdf"
+    newer "$config" config set max_retries 7
+    newer "$config" copy "$BLOBFORGE_STORE" "file://$tmp/new"
+    is_absent "$tmp/new/pdf/queue"
+    newer "$config" copy "file://$tmp/old" "$BLOBFORGE_STORE"
+    newer "$config" manifest --rebuild
+    newer "$config" repair-metadata -n "$tmp/a.pdf"
+    newer "$config" list
+    newer "$config" status
+    newer "$config" retry --state dead
+    newer "$config" janitor
+    newer "$config" search a
+    newer "$config" download abcd
+    newer "$config" config
+    expect 1 "$bf" -o 'converter=sh {input} {output}' -o min_free_space=1 doctor
+    grep -q '^fail *settings .*the bucket has format 99' "$tmp/out" || fail "doctor does not say it"
+    expect 81 "$(dirname "$bf")/blobforged" -o min_free_space=1 --until-empty
+    err_has "the bucket has format 99"
+done
+printf '{}' >"$tmp/store/pdf/registry/blobforge.json"
+expect 1 "$bf" -o 'converter=sh {input} {output}' -o min_free_space=1 doctor
+grep -q '^fail *settings .*config.json cannot be read' "$tmp/out" || fail "doctor does not say what is damaged"
 exit "$bad"
