@@ -9,8 +9,10 @@
 #include "base/quote.h"
 #include "cli/cmd.h"
 #include "cli/fetch.h"
+#include "cli/markdown.h"
 #include "cli/pager.h"
 #include "cli/result.h"
+#include "cli/table.h"
 
 #define TEXT_BYTES_MAX (256u << 20)
 #define INFO_BYTES_MAX (16u << 20)
@@ -33,7 +35,15 @@ static void write_harmless(const struct buf *text)
         i += n;
     }
     cli_write(buf_text(&out), out.len);
+    if (out.len > 0 && out.data[out.len - 1] != '\n')
+        cli_write("\n", 1);
     buf_release(&out);
+}
+
+static void write_rendered(void *arg, const void *bytes, size_t len)
+{
+    (void)arg;
+    cli_write(bytes, len);
 }
 
 static void print_json(const char *hash, struct result *result, const struct buf *text)
@@ -62,24 +72,35 @@ static void print_json(const char *hash, struct result *result, const struct buf
     free(error);
 }
 
-static void print_text(struct result *result, const struct buf *text)
+static void print_members(struct result *result)
 {
-    bool terminal = cli_terminal_out();
     char size[HUMAN_SIZE];
 
+    cli_printf("\n");
+    for (size_t i = 0; i < result_count(result); i++)
+        cli_printf("%10s  %s\n", human_show_size(result_bytes(result, i), size),
+                   result_name(result, i));
+}
+
+static void print_text(const struct cli *cli, struct result *result, const struct buf *text)
+{
+    /* Asked before the pager stands between us and the terminal. */
+    bool terminal = cli_terminal_out();
+    struct markdown_look look = {
+        .columns = (size_t)cli_columns(), .styled = color_wanted(), .write = write_rendered};
+
     pager_begin();
-    if (terminal)
-        write_harmless(text);
-    else
+    if (!terminal) {
         cli_write(buf_text(text), text->len);
-    if (text->len > 0 && text->data[text->len - 1] != '\n')
-        cli_write("\n", 1);
-    if (terminal && result_count(result) > 2) {
-        cli_printf("\n");
-        for (size_t i = 0; i < result_count(result); i++)
-            cli_printf("%10s  %s\n", human_show_size(result_bytes(result, i), size),
-                       result_name(result, i));
+        if (text->len > 0 && text->data[text->len - 1] != '\n')
+            cli_write("\n", 1);
+    } else if (cli_flag(cli, "plain")) {
+        write_harmless(text);
+    } else {
+        markdown_render(buf_text(text), text->len, &look);
     }
+    if (terminal && result_count(result) > 2)
+        print_members(result);
     pager_end();
 }
 
@@ -110,7 +131,7 @@ static enum exitcode run(struct cli *cli)
     } else if (cli_json(cli)) {
         print_json(hash, result, &text);
     } else {
-        print_text(result, &text);
+        print_text(cli, result, &text);
     }
 out:
     result_close(result);
@@ -122,14 +143,20 @@ out:
     return code;
 }
 
+static const struct cli_option options[] = {
+    {0, "plain", NULL, "on a terminal, too, the Markdown as it is written"},
+    {0, NULL, NULL, NULL},
+};
+
 const struct cli_command cmd_preview = {
     .name = "preview",
     .operands = "HASH",
     .operands_min = 1,
     .operands_max = 1,
     .summary = "show the Markdown of a result",
-    .help = "On a terminal through $PAGER, control characters made harmless; elsewhere the\n"
-            "bytes of content.md as they are.\n",
+    .help = "On a terminal laid out for reading, through $PAGER; elsewhere the bytes of\n"
+            "content.md as they are. What could steer a terminal is made harmless.\n",
+    .options = options,
     .interrupt = CLI_INTERRUPT_NOW,
     .resume = "nothing was changed",
     .run = run,

@@ -52,6 +52,8 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/interrupt.c src/cli/interrupt.h \
 	src/cli/jobs.c src/cli/jobs.h \
 	src/cli/machine.c src/cli/machine.h \
+	src/cli/markdown.c src/cli/markdown.h src/cli/markdown_parts.h \
+	src/cli/markdown_inline.c src/cli/markdown_table.c \
 	src/cli/moves.c src/cli/moves.h \
 	src/cli/pager.c src/cli/pager.h \
 	src/cli/paths.c src/cli/paths.h \
@@ -61,7 +63,8 @@ libblobforge_cli_a_SOURCES = \
 	src/cli/select.c src/cli/select.h \
 	src/cli/table.c src/cli/table.h \
 	src/cli/watch.h src/cli/watch_draw.c src/cli/watch_hands.c src/cli/watch_keys.c \
-	src/cli/watch_screen.c src/cli/watch_screen.h
+	src/cli/watch_screen.c src/cli/watch_screen.h \
+	src/cli/width.c src/cli/width.h
 
 # Completions, printed by a program that includes the table of commands.
 noinst_PROGRAMS += src/cli/table

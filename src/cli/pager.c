@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "cli/cli.h"
 
 static pid_t pager = -1;
@@ -25,6 +26,17 @@ static bool has_less(void)
     return false;
 }
 
+/* Quit if it fits, keep the screen: only where the person has no wishes of their own. That styles
+ * are no text is told in any case. */
+static void tell_less(void)
+{
+    const char *wishes = getenv("LESS");
+    char *all = wishes != NULL ? mem_printf("-R %s", wishes) : mem_strdup("FRX");
+
+    setenv("LESS", all, 1);
+    free(all);
+}
+
 void pager_begin(void)
 {
     const char *command = getenv("PAGER");
@@ -34,8 +46,7 @@ void pager_begin(void)
         command = "less";
     if (!cli_terminal_out() || command == NULL || *command == '\0' || strcmp(command, "cat") == 0)
         return;
-    /* Quit if it fits, keep the screen: only where the person has no wishes of their own. */
-    setenv("LESS", "FRX", 0);
+    tell_less();
     if (fflush(stdout) != 0 || pipe2(ends, O_CLOEXEC) != 0)
         return;
     pager = fork();

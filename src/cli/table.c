@@ -1,14 +1,13 @@
 /* See table.h: tables that fit the terminal. */
 #include "cli/table.h"
 
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "base/alloc.h"
 #include "base/quote.h"
 #include "cli/cli.h"
+#include "cli/width.h"
 
 #define GAP 2
 #define SHRINK_TO 8 /* a column is not cut below this */
@@ -79,41 +78,6 @@ void table_add_harmless(struct table *table, const char *const *cells)
 size_t table_rows(const struct table *table)
 {
     return table->row_count;
-}
-
-/* Columns on the screen that the first `len` bytes take; quoted text, so valid UTF-8. */
-static size_t width_of(const char *text, size_t len)
-{
-    size_t width = 0;
-
-    while (len > 0) {
-        unsigned rune = 0;
-        size_t n = utf8_sequence((const unsigned char *)text, len, &rune);
-        int w = rune < 0x80 ? 1 : wcwidth((wchar_t)rune);
-
-        if (n == 0)
-            n = 1;
-        width += w < 0 ? 1 : (size_t)w;
-        text += n;
-        len -= n;
-    }
-    return width;
-}
-
-/* Bytes of `text` that fit into `width` columns. */
-static size_t bytes_within(const char *text, size_t width)
-{
-    size_t len = strlen(text), used = 0;
-
-    while (used < len) {
-        size_t n = utf8_sequence((const unsigned char *)text + used, len - used, NULL);
-        if (n == 0)
-            n = 1;
-        if (width_of(text, used + n) > width)
-            break;
-        used += n;
-    }
-    return used;
 }
 
 static void measure(const struct table *table, size_t *widths)
@@ -207,7 +171,7 @@ static void append_cell(struct buf *line, const char *text, size_t width, bool r
     bool cut = used > width;
 
     if (cut) {
-        len = bytes_within(text, width - 1);
+        len = width_within(text, width - 1);
         used = width_of(text, len) + 1;
     }
     for (size_t i = used; right && i < width; i++)
@@ -251,11 +215,10 @@ static void print_row(const struct table *table, const size_t *widths, char *con
 
 void table_print(const struct table *table)
 {
-    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    locale_t old = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
     size_t *widths = mem_alloc(table->column_count * sizeof(*widths));
     bool color = color_wanted();
 
+    width_begin();
     measure(table, widths);
     if (cli_terminal_out() && table->drops) {
         drop_empty(table, widths);
@@ -266,9 +229,6 @@ void table_print(const struct table *table)
     print_row(table, widths, NULL, false);
     for (size_t r = 0; r < table->row_count; r++)
         print_row(table, widths, table->cells + r * table->column_count, color);
+    width_end();
     free(widths);
-    if (utf8 != (locale_t)0) {
-        uselocale(old);
-        freelocale(utf8);
-    }
 }

@@ -22,9 +22,11 @@ CLI_TESTS = \
 if !SANITIZE_ON
 TESTS += tests/cli/examples.sh
 endif
-check_PROGRAMS += tests/cli/args_test
-TESTS += tests/cli/args_test $(CLI_TESTS)
+check_PROGRAMS += tests/cli/args_test tests/cli/markdown_test
+TESTS += tests/cli/args_test tests/cli/markdown_test $(CLI_TESTS)
 THREAD_TESTS += tests/cli/bulk.sh
 EXTRA_DIST += tests/cli/examples.sh tests/cli/lib.sh tests/cli/zsh_complete.py tests/cli/synopses.py tests/cli/v1_bucket.py tests/cli/covered.py $(CLI_TESTS)
 tests_cli_args_test_SOURCES = tests/cli/args_test.c
 tests_cli_args_test_LDADD = libblobforge-cli.a $(BF_LIBS) $(NCURSES_LIBS) $(CHECK_LIBS)
+tests_cli_markdown_test_SOURCES = tests/cli/markdown_test.c
+tests_cli_markdown_test_LDADD = libblobforge-cli.a $(BF_LIBS) $(NCURSES_LIBS) $(CHECK_LIBS)

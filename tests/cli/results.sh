@@ -83,11 +83,36 @@ expect 0 "$bf" preview "$hash"
 printf '# Title\n\nText \\* with \033[31mcolour\n' | cmp - "$tmp/out" || fail "$last: not the bytes"
 expect 0 "$bf" preview --json "$(printf %.9s "$hash")"
 python3 -c 'import json,sys; o=json.load(sys.stdin); assert list(o)==["hash","members","info","text"], o; assert o["info"]["pages"]==3; assert o["members"][2]=={"name":"assets/a.png","bytes":4000}, o' <"$tmp/out" || fail "$last: keys"
+# On a terminal laid out for reading, styled where the terminal can and the person wants it.
 if command -v script >/dev/null 2>&1; then
-    PAGER='cat' script -qc "'$bf' preview $hash" /dev/null >"$tmp/out" 2>&1 </dev/null
-    last="preview on a terminal"
-    out_has 'with \x1b[31mcolour'
-    out_has 'Text \*'
+    on_terminal() { # VARIABLE=VALUE... -- OPTION...
+        last="preview on a terminal: $*"
+        settings=
+        while [ "$1" != -- ]; do
+            settings="$settings $1"
+            shift
+        done
+        shift
+        script -qc "stty cols 60; env $settings '$bf' preview $hash $*" /dev/null </dev/null 2>&1 | tr -d '\r' >"$tmp/out"
+    }
+    style=$(printf '\033[0;1;4mTitle\033[0m')
+    on_terminal TERM=xterm PAGER=cat --
+    out_has 'Text * with \x1b[31mcolour'
+    out_has "$style"
+    on_terminal TERM=xterm PAGER=cat NO_COLOR=1 --
+    out_has '# Title'
+    if grep -q "$(printf '\033')" "$tmp/out"; then fail "$last: styles"; fi
+    on_terminal TERM=dumb PAGER=cat --
+    if grep -q "$(printf '\033')" "$tmp/out"; then fail "$last: styles"; fi
+    on_terminal TERM=xterm PAGER=cat -- --plain
+    out_has '# Title'
+    out_has 'Text \* with \x1b[31mcolour'
+    on_terminal TERM=xterm PAGER="'sed s/^/paged:/'" --
+    out_has "paged:$style"
+    if command -v less >/dev/null 2>&1; then # a person's LESS that shows styles as codes
+        on_terminal TERM=xterm LESS=-FX --
+        out_has "$style"
+    fi
 fi
 
 # ---- names that lead elsewhere, links, damage ----
