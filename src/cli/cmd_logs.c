@@ -45,7 +45,7 @@ static void print_tail(const char *text)
 
 static void print_attempt(const struct record_attempt *a)
 {
-    char ended[HUMAN_SIZE], text[HUMAN_SIZE], *line;
+    char ended[HUMAN_SIZE], text[HUMAN_SIZE], requested[HUMAN_SIZE], *line;
 
     if (a->number >= 0)
         cli_printf("attempt %" PRId64 "  ", a->number);
@@ -70,8 +70,10 @@ static void print_attempt(const struct record_attempt *a)
         free(line);
     }
     if (a->limit != NULL) {
-        line = mem_printf("%s: %g granted of %g requested", a->limit, a->limit_granted,
-                          a->limit_requested);
+        enum run_limit limit = run_limit_parse(a->limit);
+        line = mem_printf("%s: %s granted of %s requested", a->limit,
+                          run_limit_show(limit, a->limit_granted, text),
+                          run_limit_show(limit, a->limit_requested, requested));
         print_line("limit", line);
         free(line);
     }

@@ -121,29 +121,13 @@ static const char *status_text(int status)
 
 static char *limit_text(const struct run_result *result)
 {
-    const char *unit = "";
-    double scale = 1;
+    char used[HUMAN_SIZE], granted[HUMAN_SIZE], requested[HUMAN_SIZE];
 
-    switch (result->limit) {
-    case RUN_LIMIT_TIME:
-    case RUN_LIMIT_STALL:
-    case RUN_LIMIT_CPU:
-        unit = " s";
-        break;
-    case RUN_LIMIT_MEMORY:
-    case RUN_LIMIT_OUTPUT:
-        unit = " MiB";
-        scale = 1 << 20;
-        break;
-    case RUN_LIMIT_FILES:
-    case RUN_LIMIT_PROCESSES:
-    case RUN_LIMIT_NONE:
-        break;
-    }
-    return mem_printf("converter killed: %s limit reached: %.4g%s used, %.4g%s granted, %.4g%s "
-                      "requested",
-                      run_limit_name(result->limit), result->limit_used / scale, unit,
-                      result->limit_granted / scale, unit, result->limit_requested / scale, unit);
+    return mem_printf("converter killed: %s limit reached: %s used, %s granted, %s requested",
+                      run_limit_name(result->limit),
+                      run_limit_show(result->limit, result->limit_used, used),
+                      run_limit_show(result->limit, result->limit_granted, granted),
+                      run_limit_show(result->limit, result->limit_requested, requested));
 }
 
 char *outcome_text(const struct run_result *result)

@@ -40,8 +40,8 @@ struct outcome outcome_of(enum outcome_kind kind, int value);
 /* The kind and value of a run; EXIT 0 when all went well. */
 enum outcome_kind outcome_of_run(const struct run_result *result, int *value_r);
 /* One line: "converter ended with status 65: document is damaged", "…: killed by signal 11
- * (Segmentation fault)", "time limit reached: 301 s used, 300 s granted of 900 s requested". The
- * caller frees. */
+ * (Segmentation fault)", "…: time limit reached: 5 min 1 s used, 5 min 0 s granted, 15 min 0 s
+ * requested". The caller frees. */
 char *outcome_text(const struct run_result *result) MUST_CHECK;
 
 #endif

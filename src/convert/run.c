@@ -46,27 +46,51 @@ struct run {
     int64_t live_bytes;
 };
 
+static const struct {
+    const char *name;
+    enum {
+        KIND_COUNT,
+        KIND_SECONDS,
+        KIND_BYTES
+    } kind;
+} limit_kinds[] = {
+    [RUN_LIMIT_NONE] = {NULL, KIND_COUNT},       [RUN_LIMIT_TIME] = {"time", KIND_SECONDS},
+    [RUN_LIMIT_STALL] = {"stall", KIND_SECONDS}, [RUN_LIMIT_MEMORY] = {"memory", KIND_BYTES},
+    [RUN_LIMIT_CPU] = {"cpu", KIND_SECONDS},     [RUN_LIMIT_OUTPUT] = {"output", KIND_BYTES},
+    [RUN_LIMIT_FILES] = {"files", KIND_COUNT},   [RUN_LIMIT_PROCESSES] = {"processes", KIND_COUNT},
+};
+
 const char *run_limit_name(enum run_limit limit)
 {
-    switch (limit) {
-    case RUN_LIMIT_NONE:
-        return NULL;
-    case RUN_LIMIT_TIME:
-        return "time";
-    case RUN_LIMIT_STALL:
-        return "stall";
-    case RUN_LIMIT_MEMORY:
-        return "memory";
-    case RUN_LIMIT_CPU:
-        return "cpu";
-    case RUN_LIMIT_OUTPUT:
-        return "output";
-    case RUN_LIMIT_FILES:
-        return "files";
-    case RUN_LIMIT_PROCESSES:
-        return "processes";
+    return limit_kinds[limit].name;
+}
+
+enum run_limit run_limit_parse(const char *name)
+{
+    for (size_t i = RUN_LIMIT_NONE + 1; i < ARRAY_LEN(limit_kinds); i++)
+        if (strcmp(limit_kinds[i].name, name) == 0)
+            return (enum run_limit)i;
+    return RUN_LIMIT_NONE;
+}
+
+const char *run_limit_show(enum run_limit limit, double value, char text_r[static HUMAN_SIZE])
+{
+    double most = value < 1e15 ? value : 1e15; /* a record may hold any number */
+
+    if (!(value >= 0)) {
+        snprintf(text_r, HUMAN_SIZE, "-");
+        return text_r;
     }
-    return NULL;
+    switch (limit_kinds[limit].kind) {
+    case KIND_SECONDS:
+        return human_show_duration((int64_t)(most * 1e3), text_r);
+    case KIND_BYTES:
+        return human_show_size((int64_t)most, text_r);
+    case KIND_COUNT:
+        snprintf(text_r, HUMAN_SIZE, "%lld", (long long)most);
+        break;
+    }
+    return text_r;
 }
 
 static int64_t run_now(const struct run *run)

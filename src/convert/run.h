@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/human.h"
 #include "convert/progress.h"
 #include "convert/sandbox.h"
 
@@ -37,6 +38,10 @@ enum run_limit {
 };
 /* time, stall, memory, cpu, output, files, processes; NULL for NONE. */
 const char *run_limit_name(enum run_limit limit);
+enum run_limit run_limit_parse(const char *name); /* NONE: no name of a limit */
+/* A number of this limit, in the unit of struct run_result, for people: "6 h 0 min", "2.1 GB",
+ * "20000" (of NONE, too); "-": below 0. */
+const char *run_limit_show(enum run_limit limit, double value, char text_r[static HUMAN_SIZE]);
 
 /* 0 or less: no such limit. Times in ms, sizes in bytes. */
 struct run_limits {

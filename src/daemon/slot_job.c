@@ -105,8 +105,8 @@ static struct record_attempt *job_record(const struct slots *slots, const struct
 /* For the metrics. */
 static void count_limit(struct slots *slots, const struct record_attempt *record)
 {
-    for (size_t i = RUN_LIMIT_NONE + 1; record->limit != NULL && i <= RUN_LIMIT_PROCESSES; i++)
-        slots->limit_kills[i] += strcmp(record->limit, run_limit_name((enum run_limit)i)) == 0;
+    if (record->limit != NULL)
+        slots->limit_kills[run_limit_parse(record->limit)]++;
 }
 
 static void tell_ended(struct slots *slots, struct slot *slot, enum attempt_blame blame,

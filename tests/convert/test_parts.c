@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -366,6 +367,106 @@ START_TEST(outcome_table)
     ck_assert_int_eq(outcome.more_memory,
                      outcome_rows[_i].kind == OUTCOME_LIMIT && value == RUN_LIMIT_MEMORY);
     ck_assert_int_eq(outcome.nothing_written, outcome_rows[_i].kind == OUTCOME_LOST);
+}
+END_TEST
+
+/* What each limit is by default, as the record tells it and as people read it. */
+static const struct {
+    enum run_limit limit;
+    const char *name;
+    double used; /* beyond the default */
+    const char *said;
+} limit_rows[] = {
+    {RUN_LIMIT_TIME, "time", 21603, "6 h 0 min used, 6 h 0 min granted, 6 h 0 min requested"},
+    {RUN_LIMIT_STALL, "stall", 600.1, "10 min 0 s used, 10 min 0 s granted, 10 min 0 s requested"},
+    {RUN_LIMIT_MEMORY, "memory", 2.5e9, "2.5 GB used, 2.1 GB granted, 2.1 GB requested"},
+    {RUN_LIMIT_CPU, "cpu", 28800, "8 h 0 min used, 6 h 0 min granted, 6 h 0 min requested"},
+    {RUN_LIMIT_OUTPUT, "output", 1e12, "1.0 TB used, 2.1 GB granted, 2.1 GB requested"},
+    {RUN_LIMIT_FILES, "files", 20001, "20001 used, 20000 granted, 20000 requested"},
+    {RUN_LIMIT_PROCESSES, "processes", 1e6, "1000000 used, 64 granted, 64 requested"},
+};
+
+static double limit_default(enum run_limit limit)
+{
+    struct convert_limits limits;
+
+    convert_limits_default(&limits);
+    switch (limit) {
+    case RUN_LIMIT_TIME:
+        return (double)limits.time_limit_ms / 1e3;
+    case RUN_LIMIT_STALL:
+        return (double)limits.stall_ms / 1e3;
+    case RUN_LIMIT_MEMORY:
+        return (double)limits.memory_bytes;
+    case RUN_LIMIT_CPU:
+        return (double)limits.cpu_ms / 1e3;
+    case RUN_LIMIT_OUTPUT:
+        return (double)limits.output_bytes;
+    case RUN_LIMIT_FILES:
+        return (double)limits.output_files;
+    case RUN_LIMIT_PROCESSES:
+        return (double)limits.processes;
+    case RUN_LIMIT_NONE:
+        break;
+    }
+    return -1;
+}
+
+START_TEST(limit_texts)
+{
+    enum run_limit limit = limit_rows[_i].limit;
+    struct run_result result = {.end = RUN_LIMITED,
+                                .limit = limit,
+                                .limit_requested = limit_default(limit),
+                                .limit_granted = limit_default(limit),
+                                .limit_used = limit_rows[_i].used};
+    char *text = outcome_text(&result), *want;
+
+    _Static_assert(ARRAY_LEN(limit_rows) == RUN_LIMIT_PROCESSES, "a row for each");
+    ck_assert_int_eq((int)limit, _i + 1);
+    want = mem_printf("converter killed: %s limit reached: %s", limit_rows[_i].name,
+                      limit_rows[_i].said);
+    ck_assert_str_eq(text, want);
+    ck_assert_str_eq(run_limit_name(limit), limit_rows[_i].name);
+    ck_assert_int_eq(run_limit_parse(limit_rows[_i].name), limit);
+    free(want);
+    free(text);
+}
+END_TEST
+
+/* A record that anybody may have written is shown, too. */
+START_TEST(limit_numbers)
+{
+    static const struct {
+        const char *name;
+        double value;
+        const char *shown;
+    } rows[] = {
+        {"time", 0.25, "0.2 s"},
+        {"time", 1, "1.0 s"},
+        {"time", 90, "1 min 30 s"},
+        {"time", 26 * 3600, "1 d 2 h"},
+        {"time", 1e300, "11574074074 d 1 h"},
+        {"memory", 100 << 20, "105 MB"},
+        {"memory", 512, "512 B"},
+        {"memory", 1e300, "1.0 PB"},
+        {"files", 0, "0"},
+        {"files", INFINITY, "1000000000000000"},
+        {"cpu", -1, "-"},
+        {"processes", -1, "-"},
+        {"output", NAN, "-"},
+        {"time", NAN, "-"},
+        {"patience", 7, "7"},
+        {"", 20000, "20000"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[HUMAN_SIZE];
+
+        run_limit_show(run_limit_parse(rows[i].name), rows[i].value, text);
+        ck_assert_msg(strcmp(text, rows[i].shown) == 0, "%s %g: %s, not %s", rows[i].name,
+                      rows[i].value, text, rows[i].shown);
+    }
 }
 END_TEST
 
@@ -824,6 +925,8 @@ int main(void)
     tcase_add_loop_test(pure, content_checks, 0, ARRAY_LEN(content_rows));
     tcase_add_test(pure, tail_keeps_the_end);
     tcase_add_loop_test(pure, outcome_table, 0, ARRAY_LEN(outcome_rows));
+    tcase_add_loop_test(pure, limit_texts, 0, ARRAY_LEN(limit_rows));
+    tcase_add_test(pure, limit_numbers);
     tcase_add_test(pure, time_limits);
     tcase_add_test(pure, fixed_time);
     suite_add_tcase(suite, pure);
