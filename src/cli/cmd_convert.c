@@ -18,8 +18,8 @@
 #include "convert/convert.h"
 
 #define CHUNK 65536
-#define STDERR_LINES 5      /* of the converter, shown when it fails */
-#define STDERR_LINE_MAX 400 /* bytes of each */
+#define TAIL_LINES 5      /* of each output of the converter, shown when it fails */
+#define TAIL_LINE_MAX 400 /* bytes of each */
 
 struct conversion {
     struct cli *cli;
@@ -223,11 +223,11 @@ static enum exitcode save_output(struct conversion *c)
     return code;
 }
 
-/* What the converter said before it failed: its last lines, with -v all that was kept. */
-static void show_stderr(const struct conversion *c)
+/* What the converter said there before it failed: its last lines, with -v all that was kept. */
+static void show_tail(const struct conversion *c, const char *where, const char *text)
 {
-    const char *text = c->result.record.stderr_tail, *from, *end;
-    int lines = cli_verbose(c->cli) > 0 ? INT_MAX : STDERR_LINES;
+    const char *from, *end;
+    int lines = cli_verbose(c->cli) > 0 ? INT_MAX : TAIL_LINES;
 
     if (text == NULL)
         return;
@@ -240,8 +240,8 @@ static void show_stderr(const struct conversion *c)
         struct buf line = BUF_INIT;
         len = len < (size_t)(end - from) ? len : (size_t)(end - from);
         quote_append(&line, from,
-                     len < STDERR_LINE_MAX || cli_verbose(c->cli) > 0 ? len : STDERR_LINE_MAX);
-        cli_note(c->cli, "converter: %s", buf_text(&line));
+                     len < TAIL_LINE_MAX || cli_verbose(c->cli) > 0 ? len : TAIL_LINE_MAX);
+        cli_note(c->cli, "%s: %s", where, buf_text(&line));
         buf_release(&line);
         from += len < (size_t)(end - from) ? len + 1 : len;
     }
@@ -322,8 +322,10 @@ static enum exitcode run(struct cli *cli)
         print_json(&c, code);
     else if (code == EXITCODE_OK && !cli_quiet(cli))
         print_text(&c);
-    if (c.ran && !c.result.packed && !c.result.stopped)
-        show_stderr(&c);
+    if (c.ran && !c.result.packed && !c.result.stopped) {
+        show_tail(&c, "converter", c.result.record.stderr_tail);
+        show_tail(&c, "converter, standard output", c.result.record.stdout_tail);
+    }
     if (c.ran)
         convert_result_release(&c.result);
     slot_folder_close(folder);

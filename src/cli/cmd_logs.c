@@ -87,6 +87,10 @@ static void print_attempt(const struct record_attempt *a)
     print_line("sandbox", a->sandbox);
     print_line("converter", a->converter);
     print_tail(a->stderr_tail);
+    if (a->stdout_tail != NULL && *a->stdout_tail != '\0') {
+        cli_printf("    --- standard output\n");
+        print_tail(a->stdout_tail);
+    }
 }
 
 /* What version 1 keeps of a job's last failure: one object, written anew each time. */

@@ -74,8 +74,6 @@ static void conversion_fail(struct conversion *conversion, enum outcome_kind kin
     result->record.charged = result->outcome.charged;
     free(result->record.error);
     result->record.error = error;
-    if (result->record.stderr_tail == NULL)
-        result->record.stderr_tail = mem_strdup(conversion->run.stderr_tail);
 }
 
 static void conversion_phase(struct conversion *conversion, const char *phase)
@@ -356,8 +354,9 @@ void convert_document(struct slot_folder *folder, const struct convert_job *job,
         conversion_check_and_pack(&conversion);
     if (result_r->warning == NULL && conversion.run.progress.warning[0] != '\0')
         result_r->warning = mem_strdup(conversion.run.progress.warning);
-    result_r->stdout_tail = conversion.run.stdout_tail;
-    conversion.run.stdout_tail = NULL;
+    result_r->record.stdout_tail = conversion.run.stdout_tail;
+    result_r->record.stderr_tail = conversion.run.stderr_tail;
+    conversion.run.stdout_tail = conversion.run.stderr_tail = NULL;
     run_result_release(&conversion.run);
     if (job->kept == NULL)
         sandbox_release(conversion.sandbox);
@@ -372,7 +371,6 @@ void convert_result_release(struct convert_result *result)
 {
     pack_result_release(&result->pack);
     record_attempt_release(&result->record);
-    free(result->stdout_tail);
     free(result->warning);
-    result->stdout_tail = result->warning = NULL;
+    result->warning = NULL;
 }

@@ -68,13 +68,12 @@ struct convert_result {
     struct pack_result pack; /* S/result.zip */
     struct outcome outcome;  /* unless packed */
     /* Always filled with what the run told: exit_status, signal, limit…, oom, phase, stage, page,
-     * pages, cpu_seconds, max_rss_bytes, sandbox, converter; unless packed also cause, charged,
-     * error and stderr_tail. Number, times, claim, host, worker, slot and outcome are the
-     * master's. */
+     * pages, cpu_seconds, max_rss_bytes, sandbox, converter, stdout_tail and stderr_tail (never
+     * NULL); unless packed also cause, charged and error. Number, times, claim, host, worker, slot
+     * and outcome are the master's. */
     struct record_attempt record;
     double seconds;
-    char *stdout_tail; /* for converter.log; never NULL */
-    char *warning;     /* NULL, or one line: what was ignored, the converter's last `warn` */
+    char *warning; /* NULL, or one line: what was ignored, the converter's last `warn` */
 };
 
 void convert_document(struct slot_folder *folder, const struct convert_job *job,

@@ -539,16 +539,24 @@ enum ipc_result ipc_clear_write(int sock, int64_t seq)
 
 /* ---- ended ---- */
 
-/* The tail of standard error may be as long as a packet and grows by escaping: it goes in a memory
- * file beside the message. */
-static int tail_file(const char *tail)
+static size_t tail_length(const char *tail)
 {
+    return tail != NULL ? strnlen(tail, RUN_TAIL_MAX) : 0;
+}
+
+/* Each tail may be as long as a packet and grows by escaping: they go in a memory file beside the
+ * message, standard error's first. A master of before the second one takes what is there, as far as
+ * it goes, for standard error: nothing is lost by it, so IPC_VERSION stayed. */
+static int tails_file(const struct record_attempt *record)
+{
+    size_t err = tail_length(record->stderr_tail), out = tail_length(record->stdout_tail);
     int fd;
 
-    if (tail == NULL || *tail == '\0')
+    if (err + out == 0)
         return -1;
-    fd = memfd_create("blobforge-tail", MFD_CLOEXEC);
-    if (fd >= 0 && !store_write_at(fd, tail, strlen(tail), 0)) {
+    fd = memfd_create("blobforge-tails", MFD_CLOEXEC);
+    if (fd >= 0 && ((err > 0 && !store_write_at(fd, record->stderr_tail, err, 0)) ||
+                    (out > 0 && !store_write_at(fd, record->stdout_tail, out, (int64_t)err)))) {
         close(fd);
         fd = -1;
     }
@@ -559,10 +567,11 @@ enum ipc_result ipc_ended_write(int sock, int64_t seq, const struct ipc_ended *e
 {
     struct json_object *body = json_object_new_object();
     struct record_attempt record = *ended->record; /* borrowed strings */
-    int fd = tail_file(record.stderr_tail);
+    int fd = tails_file(&record);
     enum ipc_result result;
 
-    record.stderr_tail = NULL;
+    json_set_int(body, "stderr_bytes", (int64_t)tail_length(record.stderr_tail));
+    record.stdout_tail = record.stderr_tail = NULL;
     json_set_int(body, "blame", ended->blame);
     json_set_bool(body, "breaker", ended->breaker);
     json_set_object(body, "record", record_attempt_json(&record));
@@ -572,16 +581,16 @@ enum ipc_result ipc_ended_write(int sock, int64_t seq, const struct ipc_ended *e
     return result;
 }
 
-/* The file may shrink or not be a file at all: read what is there, once, up to the maximum. */
-static char *tail_read(int fd)
+/* The file may shrink or not be a file at all: read what is there, once, up to `max`. */
+static char *tail_read(int fd, int64_t at, size_t max)
 {
     char *tail;
     ssize_t n;
 
-    if (fd < 0)
+    if (fd < 0 || max == 0)
         return NULL;
-    tail = mem_alloc(RUN_TAIL_MAX + 1);
-    n = pread(fd, tail, RUN_TAIL_MAX, 0);
+    tail = mem_alloc(max + 1);
+    n = pread(fd, tail, max, at);
     if (n <= 0) {
         free(tail);
         return NULL;
@@ -597,11 +606,12 @@ bool ipc_ended_read(struct ipc_message *message, struct ipc_ended *ended_r)
     struct json_object *object = json_get_object(message->body, "record");
     struct buf text = BUF_INIT;
     int64_t blame = int_or(message->body, "blame", -1);
+    int64_t err = int_or(message->body, "stderr_bytes", RUN_TAIL_MAX);
     enum record_result parsed;
 
     memset(ended_r, 0, sizeof(*ended_r));
     if (message->type != IPC_ENDED || object == NULL || blame < ATTEMPT_BLAME_CHARGE ||
-        blame > ATTEMPT_BLAME_UNCHARGED)
+        blame > ATTEMPT_BLAME_UNCHARGED || err < 0 || err > RUN_TAIL_MAX)
         return false;
     ended_r->blame = (enum attempt_blame)blame;
     json_get_bool(message->body, "breaker", &ended_r->breaker);
@@ -614,7 +624,9 @@ bool ipc_ended_read(struct ipc_message *message, struct ipc_ended *ended_r)
         ended_r->record = NULL;
         return false;
     }
+    free(ended_r->record->stdout_tail);
     free(ended_r->record->stderr_tail);
-    ended_r->record->stderr_tail = tail_read(message->fd);
+    ended_r->record->stderr_tail = tail_read(message->fd, 0, (size_t)err);
+    ended_r->record->stdout_tail = tail_read(message->fd, err, RUN_TAIL_MAX);
     return true;
 }

@@ -34,7 +34,7 @@
 #include "store/store.h"
 #include "store/transfer.h"
 
-#define IPC_VERSION 3 /* raised with every change of a message */
+#define IPC_VERSION 3 /* raised with every change of a message that either side would misread */
 #define IPC_FD 3      /* the worker's end */
 #define IPC_MESSAGE_MAX 65536
 
@@ -149,8 +149,10 @@ enum ipc_result ipc_clear_write(int sock, int64_t seq) MUST_CHECK;
 struct ipc_ended {
     enum attempt_blame blame;
     bool breaker;                  /* counts towards the breaker */
-    struct record_attempt *record; /* owned when read; stderr_tail travels in a memory file */
+    struct record_attempt *record; /* owned when read */
 };
+/* The record's tails travel in a memory file, each cut to RUN_TAIL_MAX; an empty one is read as
+ * NULL. */
 enum ipc_result ipc_ended_write(int sock, int64_t seq, const struct ipc_ended *ended) MUST_CHECK;
 bool ipc_ended_read(struct ipc_message *message, struct ipc_ended *ended_r) MUST_CHECK;
 

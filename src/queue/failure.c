@@ -55,13 +55,27 @@ static void error_json(struct queue *queue, const struct claim *claim,
     json_object_put(object);
 }
 
+/* What is in converter.log: standard error as it came, and below a line that says so standard
+ * output. v1 shows it as it stands. */
+static void converter_log(const struct record_attempt *attempt, struct buf *out)
+{
+    if (attempt->stderr_tail != NULL)
+        buf_puts(out, attempt->stderr_tail);
+    if (attempt->stdout_tail == NULL || attempt->stdout_tail[0] == '\0')
+        return;
+    if (out->len > 0 && out->data[out->len - 1] != '\n')
+        buf_putc(out, '\n');
+    buf_puts(out, "--- standard output\n");
+    buf_puts(out, attempt->stdout_tail);
+}
+
 /* error.json and converter.log: for people; losing them costs nothing, so nobody waits for them. */
 static void write_logs(struct queue *queue, struct claim *claim,
                        const struct record_attempt *attempt)
 {
     char keys[2][KEY_SIZE];
     struct store_op ops[2];
-    struct buf body = BUF_INIT;
+    struct buf body = BUF_INIT, log = BUF_INIT;
     size_t count = 1;
     char *ignored = NULL;
 
@@ -70,11 +84,12 @@ static void write_logs(struct queue *queue, struct claim *claim,
     ops[0].body = buf_text(&body);
     ops[0].body_len = body.len;
     ops[0].content_type = "application/json";
-    if (attempt->stderr_tail != NULL && attempt->stderr_tail[0] != '\0') {
+    converter_log(attempt, &log);
+    if (log.len > 0) {
         store_op_init(&ops[1], STORE_PUT,
                       key_log(&queue->keys, claim->hash, "converter.log", keys[1]));
-        ops[1].body = attempt->stderr_tail;
-        ops[1].body_len = strlen(attempt->stderr_tail);
+        ops[1].body = buf_text(&log);
+        ops[1].body_len = log.len;
         ops[1].content_type = "text/plain; charset=utf-8";
         count = 2;
     }
@@ -84,6 +99,7 @@ static void write_logs(struct queue *queue, struct claim *claim,
     for (size_t i = 0; i < count; i++)
         store_op_release(&ops[i]);
     buf_release(&body);
+    buf_release(&log);
 }
 
 /* The marker was changed by another: whoever did looks after the job. The lock goes only when it is

@@ -139,8 +139,9 @@ struct record_attempt {
     int64_t page, pages;
     double cpu_seconds;
     int64_t max_rss_bytes;
-    char *sandbox, *converter, *error, *stderr_tail;
-    int64_t retries; /* count that the attempt ran with */
+    char *sandbox, *converter, *error;
+    char *stdout_tail, *stderr_tail; /* the end of what the converter said */
+    int64_t retries;                 /* count that the attempt ran with */
 };
 
 enum record_result record_todo_read(const void *bytes, size_t len,

@@ -99,6 +99,7 @@ enum record_result record_attempt_read(const void *bytes, size_t len,
     attempt_r->sandbox = get_text(object, "sandbox");
     attempt_r->converter = get_text(object, "converter");
     attempt_r->error = get_text(object, "error");
+    attempt_r->stdout_tail = get_text(object, "stdout_tail");
     attempt_r->stderr_tail = get_text(object, "stderr_tail");
     json_object_put(object);
     return RECORD_OK;
@@ -165,6 +166,7 @@ struct json_object *record_attempt_json(const struct record_attempt *attempt)
     json_set_text(object, "sandbox", attempt->sandbox);
     json_set_text(object, "converter", attempt->converter);
     json_set_text(object, "error", attempt->error);
+    json_set_text(object, "stdout_tail", attempt->stdout_tail);
     json_set_text(object, "stderr_tail", attempt->stderr_tail);
     set_number(object, "retries", attempt->retries);
     return object;
@@ -188,6 +190,7 @@ void record_attempt_release(struct record_attempt *attempt)
     free(attempt->sandbox);
     free(attempt->converter);
     free(attempt->error);
+    free(attempt->stdout_tail);
     free(attempt->stderr_tail);
     record_attempt_init(attempt);
 }

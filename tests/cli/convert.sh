@@ -14,6 +14,12 @@ echo image >"$2/assets/i.png"
 echo "page 2" >&3
 SH
 printf '#!/bin/sh\necho "the end is near" >&2\nexit 65\n' >broken
+printf '#!/bin/sh\nprintf "page one\\npage \\033[31mtwo\\n"\nexit 70\n' >prints
+cat >talks <<'SH'
+#!/bin/sh
+for i in 1 2 3 4 5 6 7; do echo "out $i"; echo "err $i" >&2; done
+exit 70
+SH
 cat >binary <<'SH'
 #!/bin/sh
 printf '\377\376' >"$2/content.md"
@@ -23,7 +29,7 @@ cat >hangs <<'SH'
 : >"$HOME/started"
 exec sleep 600
 SH
-chmod +x good broken binary hangs
+chmod +x good broken prints talks binary hangs
 with() { echo "converter=$tmp/here/$1 {input} {output}"; }
 
 expect 0 "$bf" -o "$(with good)" convert paper.pdf
@@ -42,6 +48,20 @@ PY
 expect 1 "$bf" -o "$(with broken)" convert paper.pdf out --json
 err_has "65"
 python3 -c 'import json,sys; o=json.load(sys.stdin); assert o["exit_status"]==65 and o["cause"]=="document" and o["output"] is None and o["error"], o' <"$tmp/out" || fail "$last: JSON"
+err_has "converter: the end is near"
+! grep -q "standard output" "$tmp/err" || fail "$last: nothing was printed"
+# What it says on standard output is shown as well, and harmless.
+expect 1 "$bf" -o "$(with prints)" convert paper.pdf out
+err_has "converter, standard output: page one"
+err_has 'converter, standard output: page \x1b[31mtwo'
+! grep -q "converter: " "$tmp/err" || fail "$last: nothing was on standard error"
+expect 1 "$bf" -o "$(with talks)" convert paper.pdf out
+err_has "converter: err 7"
+err_has "converter, standard output: out 3"
+[ "$(grep -c "converter: err" "$tmp/err")" = 5 ] || fail "$last: not the last five lines"
+[ "$(grep -c "standard output: out" "$tmp/err")" = 5 ] || fail "$last: not the last five lines"
+expect 1 "$bf" -v -o "$(with talks)" convert paper.pdf out
+[ "$(grep -c "standard output: out" "$tmp/err")" = 7 ] || fail "$last: not all with -v"
 expect 1 "$bf" -o "$(with binary)" convert paper.pdf out
 err_has "UTF-8"
 [ ! -e out ] || fail "$last: made a folder"

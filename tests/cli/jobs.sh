@@ -23,7 +23,7 @@ import json, sys
 job = """hash state tier name paths tags size_bytes retries max_retries queued_ms started_ms heartbeat_ms not_before_ms
 done_ms result_bytes worker slot phase stage page pages elapsed_seconds eta_seconds stale cause reason error""".split()
 attempt = """number claim started_ms ended_ms host worker slot outcome charged cause exit_status signal limit oom phase stage
-page pages cpu_seconds max_rss_bytes sandbox converter error stderr_tail""".split()
+page pages cpu_seconds max_rss_bytes sandbox converter error stdout_tail stderr_tail""".split()
 move = "hash action from to error".split()
 want = {
     "job": job, "status": job + ["attempts"], "attempt": attempt, "list": "state tier count".split(),

@@ -401,10 +401,10 @@ START_TEST(chatter)
 
     convert_well("chatter");
     first = pid;
-    ck_assert_uint_eq(strlen(result.stdout_tail), RUN_TAIL_MAX);
+    ck_assert_uint_eq(strlen(result.record.stdout_tail), RUN_TAIL_MAX);
     convert_well("good");
     ck_assert_int_eq(pid, first);
-    ck_assert_str_eq(result.stdout_tail, "");
+    ck_assert_str_eq(result.record.stdout_tail, "");
     /* Two answers to one job are none. */
     convert("twice");
     ck_assert(!result.packed);

@@ -215,7 +215,7 @@ START_TEST(flood)
 {
     run_mode("flood");
     ck_assert_msg(result.packed, "%s", result.record.error);
-    ck_assert_uint_eq(strlen(result.stdout_tail), RUN_TAIL_MAX);
+    ck_assert_uint_eq(strlen(result.record.stdout_tail), RUN_TAIL_MAX);
 }
 END_TEST
 

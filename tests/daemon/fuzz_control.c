@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/rng.h"
@@ -35,6 +36,21 @@ static void feed_request(const void *bytes, size_t len)
     check(request.number >= 0 && request.number <= CONTROL_SLOTS_MAX, "numbers are in bounds");
 }
 
+static size_t length(const char *text)
+{
+    return text != NULL ? strlen(text) : 0;
+}
+
+/* A file beside a message, longer than what may be read of it. */
+static int tails_make(void)
+{
+    static char bytes[3 * RUN_TAIL_MAX];
+    int fd = memfd_create("fuzz-tails", MFD_CLOEXEC);
+
+    check(fd >= 0 && store_write_at(fd, bytes, sizeof(bytes), 0), "there is a file of tails");
+    return fd;
+}
+
 static void feed_message(const void *bytes, size_t len)
 {
     struct ipc_message message;
@@ -45,7 +61,10 @@ static void feed_message(const void *bytes, size_t len)
     int64_t a, b;
     enum store_status status;
     char *error = NULL;
+    static int tails = -1;
 
+    if (tails < 0)
+        tails = tails_make();
     if (ipc_parse(bytes, len, &message) != IPC_OK)
         return;
     switch (message.type) {
@@ -66,10 +85,14 @@ static void feed_message(const void *bytes, size_t len)
         free(error);
         break;
     case IPC_ENDED:
+        message.fd = tails;
         if (ipc_ended_read(&message, &ended)) {
+            check(length(ended.record->stderr_tail) <= RUN_TAIL_MAX, "standard error is bounded");
+            check(length(ended.record->stdout_tail) <= RUN_TAIL_MAX, "standard output is bounded");
             record_attempt_release(ended.record);
             free(ended.record);
         }
+        message.fd = -1;
         break;
     case IPC_NOTE:
         if (ipc_note_read(&message, &text))
@@ -120,8 +143,7 @@ static const char *const seeds[] = {
      "\"cpu_seconds\":1.5,\"rss_bytes\":1024,\"size_bytes\":99,\"name\":\"a.pdf\"}"),
     "{\"type\":\"packed\",\"seq\":7,\"length\":12,\"md5\":\"00112233445566778899aabbccddeeff\"}",
     "{\"type\":\"sent\",\"seq\":7,\"status\":\"ok\",\"error\":null}",
-    "{\"type\":\"ended\",\"seq\":7,\"blame\":\"charge\",\"breaker\":false,\"record\":{\"cause\":"
-    "\"document\"}}",
+    "{\"type\":\"ended\",\"seq\":7,\"blame\":0,\"stderr_bytes\":9,\"record\":{\"cause\":\"host\"}}",
     "{\"type\":\"note\",\"seq\":7,\"text\":\"two fonts are missing\"}",
     "22:00-06:00, 12:30-13:15",
     "00:00-24:00",

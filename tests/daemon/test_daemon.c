@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -244,6 +245,92 @@ START_TEST(test_grant_with_descriptor)
     store_grant_release(&read_back);
     ipc_message_release(&message);
     close(grant.fd);
+}
+END_TEST
+
+static char *long_tail(char c, size_t len)
+{
+    char *tail = mem_alloc(len + 1);
+
+    memset(tail, c, len);
+    tail[len] = '\0';
+    return tail;
+}
+
+static void check_tail(const char *read, const char *sent)
+{
+    if (sent == NULL || *sent == '\0') /* nothing was said there */
+        ck_assert_ptr_null(read);
+    else
+        ck_assert_str_eq(read, sent);
+}
+
+START_TEST(test_ended_with_tails)
+{
+    static const size_t lengths[][2] = {
+        {0, 0},           {1, 0}, {0, 1}, {3, 5}, {RUN_TAIL_MAX, RUN_TAIL_MAX}, {0, RUN_TAIL_MAX},
+        {7, RUN_TAIL_MAX}};
+    struct record_attempt record;
+    struct ipc_ended ended = {.record = &record}, read_back;
+    struct ipc_message message;
+
+    record_attempt_init(&record);
+    record.stderr_tail = long_tail('e', lengths[_i][0]);
+    record.stdout_tail = long_tail('o', lengths[_i][1]);
+    ck_assert_int_eq(ipc_ended_write(ends[0], 4, &ended), IPC_OK);
+    message = next_message(IPC_ENDED);
+    ck_assert(ipc_ended_read(&message, &read_back));
+    check_tail(read_back.record->stderr_tail, record.stderr_tail);
+    check_tail(read_back.record->stdout_tail, record.stdout_tail);
+    record_attempt_release(read_back.record);
+    free(read_back.record);
+    record_attempt_release(&record);
+    ipc_message_release(&message);
+}
+END_TEST
+
+/* Workers of before have no "stderr_bytes", and standard error alone in the file; one that lies
+ * about it gets no more bytes read than there may be. */
+START_TEST(test_ended_of_others)
+{
+    static const struct {
+        const char *member;
+        bool good;
+        size_t err, out;
+    } rows[] = {
+        {"", true, RUN_TAIL_MAX, RUN_TAIL_MAX},
+        {"\"stderr_bytes\":\"7\",", true, RUN_TAIL_MAX, RUN_TAIL_MAX},
+        {"\"stderr_bytes\":7,", true, 7, RUN_TAIL_MAX},
+        {"\"stderr_bytes\":65536,", true, RUN_TAIL_MAX, RUN_TAIL_MAX},
+        {"\"stderr_bytes\":65537,", false, 0, 0},
+        {"\"stderr_bytes\":-1,", false, 0, 0},
+        {"\"stderr_bytes\":9223372036854775807,", false, 0, 0},
+    };
+    char *line = mem_printf("{\"type\":\"ended\",\"seq\":1,\"blame\":0,%s\"record\":{"
+                            "\"stderr_tail\":\"x\",\"stdout_tail\":\"x\"}}",
+                            rows[_i].member);
+    char *much = long_tail('m', 3 * RUN_TAIL_MAX);
+    struct ipc_message message;
+    struct ipc_ended ended;
+
+    for (int with_file = 0; with_file < 2; with_file++) {
+        ck_assert_int_eq(ipc_parse(line, strlen(line), &message), IPC_OK);
+        if (with_file) {
+            message.fd = memfd_create("test", MFD_CLOEXEC);
+            ck_assert(store_write_at(message.fd, much, 3 * RUN_TAIL_MAX, 0));
+        }
+        ck_assert_int_eq(ipc_ended_read(&message, &ended), rows[_i].good);
+        if (rows[_i].good) {
+            const char *err = ended.record->stderr_tail, *out = ended.record->stdout_tail;
+            ck_assert_uint_eq(err != NULL ? strlen(err) : 0, with_file ? rows[_i].err : 0);
+            ck_assert_uint_eq(out != NULL ? strlen(out) : 0, with_file ? rows[_i].out : 0);
+            record_attempt_release(ended.record);
+            free(ended.record);
+        }
+        ipc_message_release(&message);
+    }
+    free(much);
+    free(line);
 }
 END_TEST
 
@@ -607,6 +694,8 @@ int main(void)
     tcase_set_timeout(ipc, 60);
     tcase_add_test(ipc, test_job_round_trip);
     tcase_add_test(ipc, test_grant_with_descriptor);
+    tcase_add_loop_test(ipc, test_ended_with_tails, 0, 7);
+    tcase_add_loop_test(ipc, test_ended_of_others, 0, 7);
     tcase_add_test(ipc, test_ended_with_long_tail);
     tcase_add_test(ipc, test_small_messages);
     tcase_add_test(ipc, test_garbage);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/json.h"
 #include "queue/keys.h"
 #include "queue/record.h"
@@ -246,6 +247,30 @@ START_TEST(attempt_round_trip)
 }
 END_TEST
 
+/* Both tails at their longest, of bytes that are six each in JSON: a record that can be read. */
+START_TEST(attempt_with_the_longest_tails)
+{
+    enum {
+        TAIL_MAX = 65536
+    };
+    struct record_attempt attempt, again;
+    struct buf text = BUF_INIT;
+
+    record_attempt_init(&attempt);
+    attempt.stderr_tail = mem_alloc(TAIL_MAX + 1);
+    attempt.stdout_tail = mem_alloc(TAIL_MAX + 1);
+    memset(attempt.stderr_tail, 1, TAIL_MAX);
+    memset(attempt.stdout_tail, 2, TAIL_MAX);
+    record_attempt_write(&text, &attempt);
+    ck_assert_int_eq(record_attempt_read(text.data, text.len, &again), RECORD_OK);
+    ck_assert_str_eq(again.stderr_tail, attempt.stderr_tail);
+    ck_assert_str_eq(again.stdout_tail, attempt.stdout_tail);
+    record_attempt_release(&attempt);
+    record_attempt_release(&again);
+    buf_release(&text);
+}
+END_TEST
+
 /* ---- what no program should write ---- */
 
 START_TEST(every_cut_of_a_record_is_damaged)
@@ -384,6 +409,7 @@ int main(void)
     tcase_add_test(all, lock_round_trip);
     tcase_add_test(all, v1_can_read_what_we_write);
     tcase_add_test(all, attempt_round_trip);
+    tcase_add_test(all, attempt_with_the_longest_tails);
     tcase_add_test(all, every_cut_of_a_record_is_damaged);
     tcase_add_test(all, wrong_types_are_absent);
     tcase_add_test(all, deep_and_large_are_damaged);

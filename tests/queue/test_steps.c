@@ -148,7 +148,7 @@ END_TEST
 START_TEST(failure_counts_waits_and_buries)
 {
     struct job_view view;
-    char *error;
+    char *error, *log;
 
     set_up(_i != 0);
     enqueue();
@@ -172,7 +172,9 @@ START_TEST(failure_counts_waits_and_buries)
     assert_idle();
     ck_assert_uint_eq(world_count(&world, "pdf/registry/logs/" H "/attempts/"), 4);
     ck_assert(there("pdf/registry/logs/" H "/error.json"));
-    ck_assert(there("pdf/registry/logs/" H "/converter.log"));
+    log = world_get(&world, "pdf/registry/logs/" H "/converter.log");
+    ck_assert_str_eq(log, "last words\n--- standard output\nand what was printed");
+    free(log);
     tear_down();
 }
 END_TEST

@@ -151,6 +151,7 @@ static struct record_attempt *what_is_known(const char *error, enum cause cause)
     record->error = mem_strdup(error);
     record->cause = cause;
     record->stderr_tail = mem_strdup("last words");
+    record->stdout_tail = mem_strdup("and what was printed");
     return record;
 }
 
