@@ -29,23 +29,64 @@ static bool names_folder(const char *output, size_t count)
     return count > 1 || output[strlen(output) - 1] == '/';
 }
 
+/* Results of this call so far. */
+struct saved {
+    struct {
+        char hash[65];
+        char *path;
+    } * list;
+    size_t count;
+};
+
+static bool was_asked(const struct saved *saved, const char *hash)
+{
+    for (size_t i = 0; i < saved->count; i++)
+        if (strcmp(saved->list[i].hash, hash) == 0)
+            return true;
+    return false;
+}
+
+static bool is_taken(const struct saved *saved, const char *path)
+{
+    for (size_t i = 0; i < saved->count; i++)
+        if (strcmp(saved->list[i].path, path) == 0)
+            return true;
+    return false;
+}
+
 /* Where one of `count` results goes. A folder named by --output takes several results, or one zip,
- * into it. The caller frees. */
-static char *target_path(struct cli *cli, const char *hash, const char *name, size_t count,
+ * into it. `tell`: "", or what tells it from another of its name. The caller frees. */
+static char *target_path(struct cli *cli, const char *stem, const char *tell, size_t count,
                          bool extract)
 {
-    const char *output = cli_value(cli, "output");
-    char *stem = result_stem(name, hash), *path;
-    const char *suffix = extract ? "" : ".zip";
+    const char *output = cli_value(cli, "output"), *suffix = extract ? "" : ".zip";
+    size_t len = output != NULL ? strlen(output) : 0;
 
+    while (len > 1 && output[len - 1] == '/')
+        len--;
     if (output == NULL)
-        path = mem_printf("%s%s", stem, suffix);
-    else if (names_folder(output, count) || (!extract && is_folder(output)))
-        path = mem_printf("%s/%s%s", output, stem, suffix);
-    else
-        path = mem_strdup(output);
-    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
-        path[len - 1] = '\0';
+        return mem_printf("%s%s%s", stem, tell, suffix);
+    if (names_folder(output, count) || (!extract && is_folder(output)))
+        return mem_printf("%.*s/%s%s%s", (int)(len == 1 && output[0] == '/' ? 0 : len), output,
+                          stem, tell, suffix);
+    return mem_strdup(output);
+}
+
+/* Two documents of one name both arrive: the later one's name has the beginning of its hash. */
+static char *choose_target(struct cli *cli, struct saved *saved, const char *hash, const char *name,
+                           size_t count, bool extract)
+{
+    char *stem = result_stem(name, hash), *path = target_path(cli, stem, "", count, extract);
+    char tell[14];
+
+    if (is_taken(saved, path)) {
+        snprintf(tell, sizeof(tell), "-%.12s", hash);
+        free(path);
+        path = target_path(cli, stem, tell, count, extract);
+    }
+    saved->list = mem_resize(saved->list, saved->count + 1, sizeof(*saved->list));
+    memcpy(saved->list[saved->count].hash, hash, sizeof(saved->list[0].hash));
+    saved->list[saved->count++].path = path;
     free(stem);
     return path;
 }
@@ -75,11 +116,29 @@ static enum exitcode say_errno(const char *path)
 
     if (number == EEXIST)
         cli_error("%s: exists already; name another file with --output, or give --force", quoted);
+    else if (number == ENOENT || number == ENOTDIR)
+        cli_error("%s: %s; make its folder, or name another file with --output", quoted,
+                  strerror(number));
     else
-        cli_error("%s: %s", quoted, strerror(number));
+        cli_error("%s: cannot be written: %s; name another file with --output", quoted,
+                  strerror(number));
     free(quoted);
     return number == ENOSPC || number == EDQUOT || number == EIO ? EXITCODE_IOERR
                                                                  : EXITCODE_CANTCREAT;
+}
+
+/* A pipe, a device, a link or a folder is nobody's old result. false: said. */
+static bool may_be_target(const char *target)
+{
+    struct stat st;
+    char *quoted;
+
+    if (lstat(target, &st) != 0 || S_ISREG(st.st_mode))
+        return true;
+    quoted = quote_name(target);
+    cli_error("%s: is no regular file, it stays as it is; name another file with --output", quoted);
+    free(quoted);
+    return false;
 }
 
 /* Without replacing, also where the file system cannot rename so. */
@@ -98,12 +157,16 @@ static enum exitcode save_zip(struct cli *cli, struct queue *queue, const char *
                               const char *target, int64_t *bytes_r)
 {
     bool force = cli_flag(cli, "force");
-    char *staged = mem_printf("%s.XXXXXX", target);
+    char *staged = mem_printf("%s.XXXXXX", target), *error = NULL;
     enum exitcode code;
     mode_t mask = umask(0);
     int fd;
 
     umask(mask);
+    if (!may_be_target(target)) {
+        free(staged);
+        return EXITCODE_CANTCREAT;
+    }
     if (!force && access(target, F_OK) == 0) { /* said before the bytes are fetched */
         errno = EEXIST;
         free(staged);
@@ -118,6 +181,8 @@ static enum exitcode save_zip(struct cli *cli, struct queue *queue, const char *
     code = fetch_result(cli, queue, hash, fd, bytes_r);
     if (code == EXITCODE_OK && cli_stopped())
         code = EXITCODE_INTERRUPTED;
+    if (code == EXITCODE_OK && !result_is_whole(fd, &error))
+        code = fetch_say_damaged(hash, error);
     if (code == EXITCODE_OK &&
         (fchmod(fd, 0666 & ~mask) != 0 || !publish_file(staged, target, force)))
         code = say_errno(target);
@@ -144,12 +209,15 @@ static enum exitcode save_tree(struct cli *cli, struct queue *queue, const char 
         result = result_open(fd, &error);
         code = result == NULL ? EXITCODE_DATAERR
                               : result_extract(result, target, cli_flag(cli, "force"), &error);
-        if (error != NULL)
+        if (code == EXITCODE_DATAERR)
+            code = fetch_say_damaged(hash, error);
+        else if (error != NULL)
             cli_error("%.12s: %s", hash, error);
+        if (code != EXITCODE_DATAERR)
+            free(error);
     }
     if (code == EXITCODE_OK)
         *bytes_r = result_total(result);
-    free(error);
     result_close(result);
     close(fd);
     return code;
@@ -174,23 +242,30 @@ static void print_saved(struct cli *cli, const char *hash, const char *path, int
     buf_release(&quoted);
 }
 
-static enum exitcode save_one(struct cli *cli, struct queue *queue, const char *text, size_t count)
+static enum exitcode save_one(struct cli *cli, struct queue *queue, const char *text, size_t count,
+                              struct saved *saved)
 {
     char hash[65], *name = NULL, *target;
     int64_t bytes = 0;
     bool extract = cli_flag(cli, "extract");
     enum exitcode code = fetch_find(cli, queue, text, hash, &name);
 
-    if (code != EXITCODE_OK)
-        return code;
-    target = target_path(cli, hash, name, count, extract);
-    code = extract ? save_tree(cli, queue, hash, target, &bytes)
-                   : save_zip(cli, queue, hash, target, &bytes);
-    if (code == EXITCODE_OK)
-        print_saved(cli, hash, target, bytes);
-    free(target);
+    if (code == EXITCODE_OK && !was_asked(saved, hash)) { /* once is enough */
+        target = choose_target(cli, saved, hash, name, count, extract);
+        code = extract ? save_tree(cli, queue, hash, target, &bytes)
+                       : save_zip(cli, queue, hash, target, &bytes);
+        if (code == EXITCODE_OK)
+            print_saved(cli, hash, target, bytes);
+    }
     free(name);
     return code;
+}
+
+/* What is wrong with one result, or with its place, is not with the others. */
+static bool goes_on(enum exitcode code)
+{
+    return code == EXITCODE_OK || code == EXITCODE_PARTIAL || code == EXITCODE_DATAERR ||
+           code == EXITCODE_CANTCREAT;
 }
 
 static enum exitcode run(struct cli *cli)
@@ -199,19 +274,24 @@ static enum exitcode run(struct cli *cli)
     size_t count;
     char *const *operands = cli_operands(cli, &count);
     const char *output = cli_value(cli, "output");
-    enum exitcode code;
+    struct saved saved = {NULL, 0};
+    enum exitcode code, one = EXITCODE_OK;
 
     if (output != NULL && output[0] == '\0')
         return cli_usage(cli, "--output: a name is missing");
     code = cli_open(cli, CLI_READ, &queue);
-    if (code == EXITCODE_OK && output != NULL && names_folder(output, count) &&
-        !make_folder(output))
+    if (code != EXITCODE_OK)
+        return code;
+    if (output != NULL && names_folder(output, count) && !make_folder(output))
         return EXITCODE_CANTCREAT;
-    for (size_t i = 0; i < count && (code == EXITCODE_OK || code == EXITCODE_PARTIAL); i++) {
-        if (cli_stopped())
-            return EXITCODE_INTERRUPTED;
-        code = cli_worse(code, save_one(cli, queue, operands[i], count));
+    for (size_t i = 0; i < count && goes_on(one); i++) {
+        one =
+            cli_stopped() ? EXITCODE_INTERRUPTED : save_one(cli, queue, operands[i], count, &saved);
+        code = goes_on(one) ? cli_worse(code, one) : one;
     }
+    for (size_t i = 0; i < saved.count; i++)
+        free(saved.list[i].path);
+    free(saved.list);
     return code;
 }
 

@@ -148,10 +148,11 @@ static void write_one(struct hydrate *hydrate, struct store *store, struct task 
     store_op_init(&op, STORE_GET, key_out(&hydrate->queue->keys, task->file->hash, key));
     op.sink_fd = fd;
     task->sent = store_do(store, &op);
-    if (task->sent == STORE_OK)
-        (void)!hydrate_write(&task->target, task->file->hash, task->result_seconds, fd,
-                             &task->error);
-    else if (task->sent == STORE_NOT_FOUND)
+    if (task->sent == STORE_OK) {
+        if (hydrate_write(&task->target, task->file->hash, task->result_seconds, fd,
+                          &task->error) == EXITCODE_DATAERR)
+            task->error = fetch_damaged_text(task->file->hash, task->error);
+    } else if (task->sent == STORE_NOT_FOUND)
         task->error = mem_strdup("its result has gone meanwhile; try again");
     else
         task->error =

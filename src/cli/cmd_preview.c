@@ -126,8 +126,8 @@ static enum exitcode run(struct cli *cli)
         goto out;
     result = result_open(fd, &error);
     if (result == NULL || !result_read(result, "content.md", TEXT_BYTES_MAX, &text, &error)) {
-        cli_error("%.12s: %s", hash, error);
-        code = EXITCODE_DATAERR;
+        code = fetch_say_damaged(hash, error);
+        error = NULL;
     } else if (cli_json(cli)) {
         print_json(hash, result, &text);
     } else {

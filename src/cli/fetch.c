@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -77,6 +78,32 @@ enum exitcode fetch_find(struct cli *cli, struct queue *queue, const char *text,
     return code;
 }
 
+/* The disk that the result was to go to is full, or broken: where that is, since a temporary file
+ * has no name. */
+static enum exitcode say_sink_refused(const char *hash, int fd, int error)
+{
+    char *link = mem_printf("/proc/self/fd/%d", fd), path[4096] = "";
+    bool temporary = false;
+    struct stat st;
+    ssize_t len = readlink(link, path, sizeof(path) - 1);
+    char *slash, *quoted;
+
+    path[len > 0 ? len : 0] = '\0';
+    slash = strrchr(path, '/');
+    if (slash != NULL)
+        slash[slash == path] = '\0'; /* its folder */
+    if (fstat(fd, &st) == 0)
+        temporary = st.st_nlink == 0;
+    quoted = quote_name(path[0] != '\0' ? path : ".");
+    cli_error(
+        "result of %.12s: cannot be written in %s: %s; free space there, or name another folder "
+        "with %s",
+        hash, quoted, strerror(error), temporary ? "TMPDIR" : "--output");
+    free(quoted);
+    free(link);
+    return EXITCODE_IOERR;
+}
+
 enum exitcode fetch_result(struct cli *cli, struct queue *queue, const char *hash, int fd,
                            int64_t *bytes_r)
 {
@@ -98,6 +125,10 @@ enum exitcode fetch_result(struct cli *cli, struct queue *queue, const char *has
     case STORE_UNKNOWN:
     case STORE_AGAIN:
     case STORE_FATAL:
+        if (op.sink_errno_r != 0) {
+            code = say_sink_refused(hash, fd, op.sink_errno_r);
+            break;
+        }
         what = mem_printf("result of %.12s", hash);
         code = cli_queue_failed(cli, op.status == STORE_FATAL ? QUEUE_FATAL : QUEUE_AGAIN, what,
                                 mem_strdup(op.error));
@@ -106,6 +137,27 @@ enum exitcode fetch_result(struct cli *cli, struct queue *queue, const char *has
     }
     store_op_release(&op);
     return code;
+}
+
+char *fetch_damaged_text(const char *hash, char *error)
+{
+    char *text;
+
+    if (error != NULL && strstr(error, "; ") != NULL)
+        return error;
+    text = mem_printf("%s; `blobforge retry --reconvert %.12s` makes it anew",
+                      error != NULL ? error : "its result is damaged", hash);
+    free(error);
+    return text;
+}
+
+enum exitcode fetch_say_damaged(const char *hash, char *error)
+{
+    char *text = fetch_damaged_text(hash, error);
+
+    cli_error("%.12s: %s", hash, text);
+    free(text);
+    return EXITCODE_DATAERR;
 }
 
 int fetch_temporary(void)

@@ -37,9 +37,21 @@ static bool refuse(const char *name, const char *why, char **error_r)
     char *quoted = quote_name(name);
 
     free(*error_r);
-    *error_r = mem_printf("result: member %s %s; it is not unpacked", quoted, why);
+    *error_r = mem_printf("result: member %s %s, it is not unpacked", quoted, why);
     free(quoted);
     return false;
+}
+
+/* A matter of the disk, not of the result. */
+static void refuse_write(const char *name, int error, char **error_r)
+{
+    char *quoted = quote_name(name);
+
+    free(*error_r);
+    *error_r =
+        mem_printf("member %s cannot be written: %s; free space there or name another folder",
+                   quoted, strerror(error));
+    free(quoted);
 }
 
 /* ---- the table of contents ---- */
@@ -89,7 +101,7 @@ static bool add_member(struct result *result, zip_uint64_t index, char **error_r
 
     if (zip_stat_index(result->zip, index, 0, &stat) != 0 || (stat.valid & ZIP_STAT_NAME) == 0 ||
         (stat.valid & ZIP_STAT_SIZE) == 0) {
-        *error_r = mem_strdup("result: a member without name or size; the zip is damaged");
+        *error_r = mem_strdup("result: a member without name or size, the zip is damaged");
         return false;
     }
     len = strlen(stat.name);
@@ -134,6 +146,25 @@ static zip_t *open_zip(int fd, zip_error_t *error)
     if (zip == NULL)
         zip_source_free(source);
     return zip;
+}
+
+bool result_is_whole(int fd, char **error_r)
+{
+    zip_error_t error;
+    zip_t *zip;
+    bool whole;
+
+    *error_r = NULL;
+    zip_error_init(&error);
+    zip = open_zip(fd, &error);
+    whole = zip != NULL && zip_get_num_entries(zip, 0) > 0;
+    if (!whole)
+        *error_r = mem_printf("result: not a zip that can be read: %s",
+                              zip == NULL ? zip_error_strerror(&error) : "nothing is in it");
+    zip_error_fini(&error);
+    if (zip != NULL)
+        zip_discard(zip);
+    return whole;
 }
 
 struct result *result_open(int fd, char **error_r)
@@ -221,8 +252,7 @@ static enum exitcode unpack(struct result *result, const struct member *member, 
         if (out != NULL) {
             buf_append(out, chunk, (size_t)n);
         } else if (write(fd, chunk, (size_t)n) != (ssize_t)n) {
-            refuse(member->name, errno != 0 ? strerror(errno) : "written in part: disk full",
-                   error_r);
+            refuse_write(member->name, errno != 0 ? errno : ENOSPC, error_r);
             code = EXITCODE_IOERR;
         }
     }
@@ -243,8 +273,10 @@ bool result_read(struct result *result, const char *name, size_t max, struct buf
         const struct member *member = &result->members[i];
         if (strcmp(member->name, name) != 0)
             continue;
-        if ((uint64_t)member->bytes > max)
-            return refuse(name, "is too large to be shown", error_r);
+        if ((uint64_t)member->bytes > max) {
+            *error_r = mem_printf("result: %s is too large; `blobforge download` fetches it", name);
+            return false;
+        }
         return unpack(result, member, out, -1, error_r) == EXITCODE_OK;
     }
     return refuse(name, "is missing", error_r);
@@ -285,16 +317,21 @@ static enum exitcode write_member(struct result *result, const struct member *me
     enum exitcode code = EXITCODE_CANTCREAT;
 
     if (fd < 0) {
-        refuse(member->name, errno == EEXIST ? "occurs twice" : strerror(errno), error_r);
-        if (errno == EEXIST || errno == ENOTDIR)
+        int error = errno;
+
+        if (error == EEXIST || error == ENOTDIR) {
+            refuse(member->name, error == EEXIST ? "occurs twice" : strerror(error), error_r);
             code = EXITCODE_DATAERR;
-        else if (errno == ENOSPC || errno == EDQUOT)
-            code = EXITCODE_IOERR;
+        } else {
+            refuse_write(member->name, error, error_r);
+            if (error == ENOSPC || error == EDQUOT)
+                code = EXITCODE_IOERR;
+        }
     } else {
         errno = 0;
         code = unpack(result, member, NULL, fd, error_r);
         if (close(fd) != 0 && code == EXITCODE_OK) {
-            refuse(member->name, strerror(errno), error_r);
+            refuse_write(member->name, errno, error_r);
             code = EXITCODE_IOERR;
         }
     }
@@ -352,11 +389,9 @@ static enum exitcode publish(const struct result *result, const char *staged, in
     if (lstat(target, &st) != 0)
         *error_r = mem_printf("%s: %s", quoted, strerror(errno));
     else if (!S_ISDIR(st.st_mode))
-        *error_r = mem_printf("%s: is no folder; name another one with --output", quoted);
+        *error_r = mem_printf("%s: is no folder; name another one", quoted);
     else
-        *error_r = mem_printf("%s: exists already; name another folder with --output, or give "
-                              "--force",
-                              quoted);
+        *error_r = mem_printf("%s: exists already; name another folder, or give --force", quoted);
     free(quoted);
     return EXITCODE_CANTCREAT;
 }
@@ -385,7 +420,8 @@ enum exitcode result_extract(struct result *result, const char *target, bool for
     if (staged == NULL) {
         int number = errno;
         char *quoted = quote_name(target);
-        *error_r = mem_printf("%s: cannot be made: %s", quoted, strerror(number));
+        *error_r = mem_printf("%s: cannot be made: %s; make its folder, or name another one",
+                              quoted, strerror(number));
         free(quoted);
         return number == ENOSPC ? EXITCODE_IOERR : EXITCODE_CANTCREAT;
     }
@@ -395,6 +431,13 @@ enum exitcode result_extract(struct result *result, const char *target, bool for
     for (size_t i = 0; i < result->count && code == EXITCODE_OK; i++) {
         code = cli_stopped() ? EXITCODE_INTERRUPTED
                              : write_member(result, &result->members[i], root, error_r);
+    }
+    if (code == EXITCODE_IOERR || code == EXITCODE_CANTCREAT) {
+        char *quoted = quote_name(target), *where = mem_printf("%s: %s", quoted, *error_r);
+
+        free(*error_r);
+        *error_r = where;
+        free(quoted);
     }
     if (code == EXITCODE_OK)
         code = publish(result, staged, root, target, force, error_r);

@@ -23,6 +23,9 @@ struct result;
 /* Reads the table of contents; `fd` stays the caller's and open. NULL with *error_r (WHAT: WHY, the
  * caller frees): no zip, or one that is not safe to unpack. */
 struct result *result_open(int fd, char **error_r) MUST_CHECK;
+/* Is the zip in `fd` whole, as far as its table of contents tells? false with *error_r, as above.
+ */
+bool result_is_whole(int fd, char **error_r) MUST_CHECK;
 void result_close(struct result *result); /* NULL is fine */
 
 size_t result_count(const struct result *result);

@@ -115,6 +115,74 @@ if command -v script >/dev/null 2>&1; then
     fi
 fi
 
+# ---- what is no regular file is nobody's old result ----
+mkfifo fifo
+ln -s "$tmp/plain" link.zip
+for special in fifo link.zip; do
+    for force in "" --force; do
+        # shellcheck disable=SC2086 # none or one
+        expect 73 "$bf" download $force -O "$special" "$hash"
+        err_has "'$special': is no regular file, it stays as it is; name another file with --output"
+    done
+done
+[ -p fifo ] || fail "the pipe was replaced"
+[ -L link.zip ] || fail "the link was replaced"
+[ "$(cat "$tmp/plain")" = file ] || fail "wrote through a link"
+
+# ---- many at once: what stands in one's way stands in no other's; two of one name both arrive ----
+one=$hash
+mkdir "$tmp/many" "$tmp/many/x" "$tmp/many/y"
+set --
+for name in x/report y/report alone; do
+    make_pdf "$tmp/many/$name.pdf" "$name"
+    set -- "$@" "$hash"
+done
+expect 0 "$bf" ingest "$tmp/many"
+for hash in "$@"; do put "$store" store/out "$hash.zip" <"$tmp/result.zip"; done
+expect 0 "$bf" download -O all/ "$@" "$1"
+is_there all/report.zip "all/report-$(printf %.12s "$2").zip" all/alone.zip
+[ "$(find all -type f | wc -l)" = 3 ] || fail "not three files"
+if grep -q 'all//' "$tmp/out"; then fail "$last: two slashes"; fi
+expect 0 "$bf" download -x -O trees// "$1" "$2"
+is_there trees/report/content.md "trees/report-$(printf %.12s "$2")/content.md"
+rm all/alone.zip
+expect 73 "$bf" download -O all "$@"
+is_there all/alone.zip
+[ "$(grep -c 'exists already' "$tmp/err")" = 2 ] || fail "$last: not two that exist"
+expect 1 "$bf" download --force -O all "$1" 0123456789abcdef "$3"
+out_has alone.zip
+printf broken >"$tmp/broken"
+rm "$store/store/out/$(printf %.2s "$1")/$1.zip"
+put "$store" store/out "$1.zip" <"$tmp/broken"
+expect 65 "$bf" download --force -O all "$@"
+out_has alone.zip
+expect 65 "$bf" download -x --force -O trees "$@"
+is_there trees/alone/content.md
+hash=$one
+
+# ---- a disk that is full: which one, and the status says so ----
+if unshare -rm true 2>/dev/null; then
+    mkdir small
+    for how in "-O small/x.zip" "-x -O $tmp/tree"; do
+        cat >"$tmp/full.sh" <<EOF
+mount -t tmpfs -o size=4k none small || exit 99
+case "$how" in *small*) ;; *) TMPDIR=\$PWD/small; export TMPDIR ;; esac
+"$bf" download $how $hash
+EOF
+        dd if=/dev/urandom of="$tmp/big" bs=1k count=64 2>/dev/null
+        make_result <<PY
+z.writestr("content.md", "x")
+z.write("$tmp/big", "assets/big.png")
+PY
+        expect 74 unshare -rm sh "$tmp/full.sh"
+        err_has "cannot be written in '$PWD/small': No space left on device; free space there"
+    done
+    grep -q TMPDIR "$tmp/err" || fail "the remedy of a full TMPDIR is not TMPDIR"
+    make_result <<'PY'
+z.writestr("content.md", "# Title\n\nText \\* with \x1b[31mcolour\n")
+PY
+fi
+
 # ---- names that lead elsewhere, links, damage ----
 refused() { # WHAT
     for how in "download -x -O evil" "preview"; do
@@ -162,6 +230,17 @@ err_has "not a zip"
 refused "an empty result"
 head -c 200 "$tmp/result.zip" | put "$store" store/out "$hash.zip"
 refused "a zip cut short"
+# Neither as a zip, and it says how a whole one is had.
+for damage in cut empty; do
+    [ $damage = cut ] || : | put "$store" store/out "$hash.zip"
+    for how in "download -O cut.zip" "download -x -O cut" preview; do
+        # shellcheck disable=SC2086 # words
+        expect 65 "$bf" $how "$hash"
+        err_has "; \`blobforge retry --reconvert $(printf %.12s "$hash")\` makes it anew"
+    done
+    is_absent cut.zip cut
+done
+[ -z "$(find . -name 'cut*')" ] || fail "a staged file is left"
 make_result <<'PY'
 z.writestr("info.json", "{}")
 PY
