@@ -258,8 +258,23 @@ enum queue_result charge_apply(struct queue *queue, struct claim *claim, struct 
     return QUEUE_OK;
 }
 
-enum queue_result charge_record(struct queue *queue, struct claim *claim,
-                                const struct record_attempt *attempt, char **error_r)
+static bool is_uncharged(const struct step_put *put)
+{
+    struct record_attempt attempt;
+    bool uncharged =
+        put->other_present &&
+        record_attempt_read(buf_text(&put->other), put->other.len, &attempt) == RECORD_OK;
+
+    if (uncharged) {
+        uncharged = !attempt.charged;
+        record_attempt_release(&attempt);
+    }
+    return uncharged;
+}
+
+static enum queue_result write_record(struct queue *queue, struct claim *claim,
+                                      const struct record_attempt *attempt, bool *uncharged_r,
+                                      char **error_r)
 {
     char key[KEY_SIZE];
     struct step_put put;
@@ -269,8 +284,26 @@ enum queue_result charge_record(struct queue *queue, struct claim *claim,
                   STORE_IF_ABSENT, NULL);
     record_attempt_write(&put.body, attempt);
     result = step_put(queue, claim, &put, error_r);
+    *uncharged_r = result == QUEUE_BUSY && is_uncharged(&put);
     step_put_release(&put);
     return result == QUEUE_BUSY ? QUEUE_OK : result;
+}
+
+enum queue_result charge_record(struct queue *queue, struct claim *claim,
+                                const struct record_attempt *attempt, char **error_r)
+{
+    bool uncharged;
+
+    return write_record(queue, claim, attempt, &uncharged, error_r);
+}
+
+enum queue_result charge_record_lost(struct queue *queue, struct claim *claim,
+                                     const struct record_attempt *attempt, char **error_r)
+{
+    bool uncharged;
+    enum queue_result result = write_record(queue, claim, attempt, &uncharged, error_r);
+
+    return uncharged ? QUEUE_AGAIN : result;
 }
 
 /* Name of the record of a cancel: the attempt has one of its own already, or will have. */

@@ -57,5 +57,10 @@ enum queue_result charge_bury(struct queue *queue, struct claim *claim, struct c
  * and counts as OK. */
 enum queue_result charge_record(struct queue *queue, struct claim *claim,
                                 const struct record_attempt *attempt, char **error_r) MUST_CHECK;
+/* The same of another's attempt, which it charges; AGAIN when that has ended uncharged meanwhile:
+ * its owner had the last word after all. */
+enum queue_result charge_record_lost(struct queue *queue, struct claim *claim,
+                                     const struct record_attempt *attempt,
+                                     char **error_r) MUST_CHECK;
 
 #endif

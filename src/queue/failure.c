@@ -186,7 +186,7 @@ static enum queue_result used_up(struct queue *queue, struct claim *claim,
     if (meant || attempt->cause == CAUSE_NONE)
         return QUEUE_OK;
     result = history_read(queue, claim, claim->hash, &history, error_r);
-    *used_up_r = history_given_back(&history) >= GIVE_BACK_MAX;
+    *used_up_r = history_given_back(&history, claim->id) >= GIVE_BACK_MAX;
     history_release(&history);
     return result;
 }

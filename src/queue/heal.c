@@ -153,7 +153,8 @@ static enum queue_result record_lost(struct queue *queue, struct claim *claim,
     attempt.charged = !cancelled;
     attempt.cause = charge->cause;
     attempt.error = mem_strdup(charge->error);
-    result = charge_record(queue, claim, &attempt, error_r);
+    result = cancelled ? charge_record(queue, claim, &attempt, error_r)
+                       : charge_record_lost(queue, claim, &attempt, error_r);
     record_attempt_release(&attempt);
     return result;
 }

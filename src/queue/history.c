@@ -179,14 +179,16 @@ static bool was_trouble(const struct record_attempt *attempt)
            (attempt->cause == CAUSE_OPERATOR && attempt->exit_status >= 0);
 }
 
-int64_t history_given_back(const struct history *history)
+int64_t history_given_back(const struct history *history, const char *but)
 {
     int64_t count = 0;
 
     for (size_t i = history->count; i > since_reset(history); i--) {
-        if (!was_trouble(&history->lines[i - 1].attempt))
+        const struct record_attempt *attempt = &history->lines[i - 1].attempt;
+
+        if (!was_trouble(attempt))
             break;
-        count++;
+        count += strcmp(attempt->claim, but) != 0;
     }
     return count;
 }

@@ -31,9 +31,9 @@ int64_t history_runs(const struct history *history);
  * from a lock whose owner died. */
 bool history_counted(const struct history *history, const char *claim_id, int64_t count);
 /* Attempts in a row at the end that ended for no fault of the document and without the owner's wish
- * (host and store trouble, a converter that does not start; not drain, window, kill-slot, cancel).
- */
-int64_t history_given_back(const struct history *history);
+ * (host and store trouble, a converter that does not start; not drain, window, kill-slot, cancel),
+ * that of `but` left out. */
+int64_t history_given_back(const struct history *history, const char *but);
 /* The last word on the job is a burial or a user's cancel, retry excluded. */
 bool history_ends_buried(const struct history *history);
 

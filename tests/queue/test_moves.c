@@ -1,6 +1,7 @@
 /* What users ask for, and what becomes of it when something comes between: marks that arrive late,
  * movers that die, burials that land after the job went on. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -662,6 +663,51 @@ START_TEST(mover_whose_lock_was_taken_over_knows_nothing)
 }
 END_TEST
 
+/* An owner's last word, that it gives the job back, arrives between the taker's look for it and the
+ * taker's own record: nobody is charged. */
+static struct store_fault last_word_arrives(void *arg, const struct store_fault_call *call)
+{
+    (void)arg;
+    if (asleep && call->op->kind == STORE_PUT && strncmp(call->op->key, LOST, strlen(LOST)) == 0) {
+        char body[200];
+
+        asleep = false;
+        snprintf(body, sizeof(body),
+                 "{\"number\":1,\"claim\":\"%.32s\",\"outcome\":\"given_back\","
+                 "\"charged\":false,\"cause\":\"host\"}",
+                 call->op->key + strlen(LOST));
+        world_put(&world, call->op->key, body);
+    }
+    return (struct store_fault){.kind = STORE_FAULT_NONE};
+}
+
+START_TEST(attempt_that_was_given_back_meanwhile_is_not_charged)
+{
+    struct claim claim;
+    struct janitor *janitor;
+    struct janitor_report report = {0};
+
+    set_up(_i != 0);
+    claim = claimed();
+    asleep = true;
+    world.net->hooks.decide = last_word_arrives;
+    janitor = janitor_create(&other.queue);
+    for (int minute = 0; minute < 18; minute++) {
+        ck_assert_int_eq(janitor_pass(janitor, &report, &error), QUEUE_OK);
+        world_pass(&world, 60000);
+    }
+    janitor_destroy(janitor);
+    world.net->hooks.decide = NULL;
+    ck_assert(!asleep);
+    ck_assert(!there(LOCK));
+    ck_assert_int_eq(state(), JOB_TODO);
+    ck_assert_int_eq(work(FATE_FAIL), ATTEMPT_END_FAILED);
+    ck_assert_int_eq(number_in(MARKER, "retries"), 1); /* its own, and no other */
+    claim_release_memory(&claim);
+    tear_down();
+}
+END_TEST
+
 /* ---- looking at many ---- */
 
 static bool count_one(void *arg, struct job_view *view)
@@ -726,6 +772,7 @@ int main(void)
     tcase_add_loop_test(both, lost_attempt_without_a_marker_gets_one, 0, 2);
     tcase_add_loop_test(both, claim_that_was_settled_in_its_sleep_stays_gone, 0, 2);
     tcase_add_loop_test(both, mover_whose_lock_was_taken_over_knows_nothing, 0, 2);
+    tcase_add_loop_test(both, attempt_that_was_given_back_meanwhile_is_not_charged, 0, 2);
     tcase_add_test(both, list_of_many_takes_few_requests);
     suite_add_tcase(suite, both);
     runner = srunner_create(suite);

@@ -50,7 +50,8 @@ static void check_takeover(struct sim *sim, const struct actor *actor, const str
     bool same = lock->worker != NULL && strcmp(lock->worker, job->lock_worker) == 0;
     bool dead = same && !is_alive(sim, job->lock_worker, job->lock_incarnation);
     const struct claim_truth *owner = truth_claim(sim, job->lock_claim);
-    bool over = owner != NULL && owner->released; /* a late copy of its first PUT */
+    /* A late copy of its first PUT. */
+    bool over = owner != NULL && (owner->released || owner->taken);
     bool orphan = same && !dead && strcmp(actor->name, "keeper") == 0 &&
                   !master_holds(actor->process, job->lock_claim);
 
