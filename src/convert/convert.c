@@ -171,8 +171,9 @@ static bool conversion_wrap(struct conversion *conversion)
     conversion->file = command_find(conversion->argv.words[0], getenv("PATH"));
     if (conversion->file == NULL) {
         char *quoted = quote_name(conversion->argv.words[0]);
-        conversion_fail(conversion, OUTCOME_EXIT, 127,
-                        mem_printf("sandbox_command %s: not found", quoted));
+        conversion_fail(
+            conversion, OUTCOME_EXIT, 127,
+            mem_printf("sandbox_command %s: not found; install it or correct the setting", quoted));
         free(quoted);
     }
     return conversion->file != NULL;

@@ -267,7 +267,8 @@ static void start_janitor(struct master *master)
         .pace = master_pace(master->settings),
     };
     if (!patrol_start(&master->patrol_options, &master->janitor)) {
-        log_event(LOG_ERROR, "janitor", LOG_S("msg", "thread cannot be started"));
+        log_event(LOG_ERROR, "janitor",
+                  LOG_S("msg", "thread cannot be started; restart when the machine is less busy"));
         return;
     }
     master->janitor_store = NULL; /* the thread's now */

@@ -160,7 +160,8 @@ int master_open(struct master *master, char **text_r)
     }
     master_window_load(master);
     if (!start_lease(master)) {
-        *text_r = mem_printf("cannot start a thread: %s", strerror(errno));
+        *text_r = mem_printf("cannot start a thread: %s; try again when the machine is less busy",
+                             strerror(errno));
         return EXITCODE_OSERR;
     }
     return 0;

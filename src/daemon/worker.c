@@ -313,7 +313,8 @@ static enum fetched fetch_document(struct worker *worker, struct ipc_job *job,
         host = outcome_of(OUTCOME_EXIT, EXITCODE_DATAERR);
         break;
     case DOCUMENT_UNREADABLE:
-        error = mem_printf("cannot read the fetched document: %s", strerror(errno));
+        error = mem_printf("cannot read the fetched document: %s; look at the disk of work_dir",
+                           strerror(errno));
         break;
     }
     return tell_early_end(worker, host, error) ? FETCH_ENDED : FETCH_GONE;
