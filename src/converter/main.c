@@ -269,7 +269,9 @@ static void judge(struct conversion *c)
         bool limit = false;
         for (uint32_t i = 0; i < c->doc.pages; i++) {
             uint8_t s = c->spool.pages[i].state;
-            limit = limit || s == PAGE_TIMED_OUT || s == PAGE_TOO_BIG;
+            /* Wanted and missing: the time of the document was over before. */
+            limit = limit || s == PAGE_TIMED_OUT || s == PAGE_TOO_BIG ||
+                    (s == PAGE_MISSING && options_page_wanted(c->options, i));
         }
         o->status = limit ? EXIT_LIMIT : EXIT_BAD_DOCUMENT;
         snprintf(o->why, sizeof o->why, "no page could be read");
@@ -292,10 +294,11 @@ static const char *remedy_for(enum exit_status status)
     case EXIT_CANNOT_CREATE:
     case EXIT_IO:
         return "make room in the output directory";
+    case EXIT_TEMPORARY:
+        return "try again when fewer processes run";
     case EXIT_OK:
     case EXIT_CANNOT_OPEN:
     case EXIT_OUR_BUG:
-    case EXIT_TEMPORARY:
         return NULL;
     }
     return NULL;

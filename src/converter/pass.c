@@ -643,6 +643,9 @@ void pass_page(fz_context *ctx, fz_document *doc, uint32_t number, fz_cookie *co
     }
     fz_catch(ctx)
     {
+        if (fz_caught(ctx) == FZ_ERROR_MEMORY && page->glyphs.n == 0 && page->images.n == 0) {
+            fz_rethrow(ctx); /* nothing was read: no page that is cut */
+        }
         page->cut = true;
     }
     if (cookie != NULL && (cookie->abort || cookie->errors > 0)) {

@@ -284,6 +284,9 @@ static void page_convert(fz_context *ctx, fz_document *doc, struct tools *tools,
     {
         const char *why = fz_caught_message(ctx);
         timer_set(0);
+        if (fz_caught(ctx) == FZ_ERROR_MEMORY) {
+            _exit(EXIT_LIMIT); /* the page is too large, not damaged; the next worker is empty */
+        }
         frame_send(out, FRAME_PAGE_FAILED, number, why, strlen(why));
     }
 }

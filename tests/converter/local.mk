@@ -6,7 +6,8 @@ tests_converter_stages_test_SOURCES = tests/converter/stages_test.c tests/conver
 tests_converter_stages_test_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/src $(TESSERACT_CFLAGS)
 tests_converter_stages_test_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_converter_stages_test_LDADD = $(PDF2MD_LIBS) -ldl $(CHECK_LIBS)
-TESTS += tests/converter/stages_test tests/converter/pages.sh tests/converter/robust.sh tests/converter/options.sh
+TESTS += tests/converter/stages_test tests/converter/pages.sh tests/converter/robust.sh tests/converter/options.sh \
+	tests/converter/exits.sh
 endif
 
 # Figures against corpora given by path: make quality PAGES=DIR GOLD=DIR [HARD=DIR].
@@ -16,7 +17,7 @@ quality: src/converter/pdf2md
 
 CONVERTER_PAGES = bidi code columns figure form headings heads hidden links lists notes papertable rotated ruled scripts spans tagged toc unruled vertical
 CONVERTER_PAPERS = definitions paper
-EXTRA_DIST += tests/converter/common.sh tests/converter/fuzz.sh tests/converter/fuzz_stages.c \
+EXTRA_DIST += tests/converter/common.sh tests/converter/exits.sh tests/converter/fuzz.sh tests/converter/fuzz_stages.c \
 	tests/converter/makepdf.py tests/converter/mutants.py tests/converter/options.sh tests/converter/pages.sh \
 	tests/converter/quality.sh tests/converter/robust.sh \
 	$(CONVERTER_PAGES:%=tests/converter/pages/%.page) $(CONVERTER_PAGES:%=tests/converter/pages/%.md) \

@@ -80,6 +80,13 @@ expect 0 "$pdf2md" --from-dump --draw 1 "$tmp/white.png" "$tmp/blocks.dump"
 if command -v pdftoppm >/dev/null && command -v pdftotext >/dev/null; then
     make_pdf columns
     pdftoppm -r 200 -gray -jpeg -singlefile "$tmp/columns.pdf" "$tmp/scan"
+    # JPEG data is handed on byte for byte.
+    pdftoppm -r 20 -gray -jpeg -singlefile "$tmp/columns.pdf" "$tmp/small"
+    printf 'page 595 842\nfont Helvetica 12\ntext 72 100 Some text\njpeg 72 200 165 234 %s\n' "$tmp/small.jpg" >"$tmp/small.page"
+    python3 "$here/makepdf.py" "$tmp/small.page" "$tmp/small.pdf"
+    run "$tmp/small.pdf"
+    cmp "$tmp/small.jpg" "$tmp/o/assets/page-0001-1.jpg" || fail "the JPEG image is not the one in the document"
+
     printf 'page 595 842\njpeg 0 0 595 842 %s\n' "$tmp/scan.jpg" >"$tmp/scan.page"
     python3 "$here/makepdf.py" "$tmp/scan.page" "$tmp/scan.pdf"
     run --ocr never --flavour plain "$tmp/scan.pdf"
