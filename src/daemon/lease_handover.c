@@ -39,6 +39,7 @@ static struct json_object *slot_state(const struct lease_slot *slot)
 
     json_set_int(object, "slot", slot->number);
     json_set_int(object, "seq", slot->seq);
+    json_set_int(object, "began_boot_ms", slot->began_boot_ms);
     json_set_object(object, "claim", claim_state_write(&slot->claim));
     return object;
 }
@@ -119,6 +120,8 @@ static void take_slot(struct lease *lease, struct json_object *object)
     slot->queue = lease->queue;
     slot->claim = claim;
     slot->seq = seq;
+    slot->began_boot_ms = clock_boot_ms(lease->clock); /* a program before this one does not say */
+    json_get_int(object, "began_boot_ms", &slot->began_boot_ms);
     slot->busy = slot->held = slot->started = slot->handed_over = true;
 }
 

@@ -45,6 +45,7 @@ struct lease_slot {
     bool waiting;            /* in host_wait(), for an event or the next beat */
     bool settling;           /* past conversion: publishes, or closes */
     bool handed_over;        /* the attempt was begun by an earlier program of this process */
+    int64_t began_boot_ms;   /* the attempt; by whichever program */
     int64_t renewed_boot_ms; /* as last seen: a new one makes a gap for the figures */
 };
 

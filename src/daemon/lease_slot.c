@@ -380,7 +380,7 @@ static bool take(struct lease_slot *slot, const struct candidate *candidate)
 /* ---- running ---- */
 
 static void write_end(const struct lease_slot *slot, const struct attempt_report *report,
-                      int64_t began_boot_ms)
+                      int64_t took_ms)
 {
     static const char *const events[] = {"done", "fail", "bury", "giveback", "cancel", "lost"};
     enum log_level level = LOG_INFO;
@@ -394,8 +394,7 @@ static void write_end(const struct lease_slot *slot, const struct attempt_report
                                                                       : events[report->end],
               LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
               LOG_I("attempt", slot->claim.attempt), LOG_CLAIM(slot->claim.id),
-              LOG_S("cause", cause_name(report->cause)),
-              LOG_MS("seconds", clock_boot_ms(slot->lease->clock) - began_boot_ms),
+              LOG_S("cause", cause_name(report->cause)), LOG_MS("seconds", took_ms),
               LOG_S("msg", report->end == ATTEMPT_END_DONE && !report->result_ours
                                ? "another result stands; this one was dropped"
                                : report->error));
@@ -449,8 +448,8 @@ static void run(struct lease_slot *slot)
 {
     struct lease *lease = slot->lease;
     struct attempt_report report = {0};
-    int64_t began = clock_boot_ms(lease->clock);
     struct post *over;
+    int64_t took_ms;
 
     slot->renewed_boot_ms = slot->claim.renewed_boot_ms;
     slot->settling = false;
@@ -458,13 +457,15 @@ static void run(struct lease_slot *slot)
         slot->handed_over = false;
         attempt_resume(&slot->queue, &slot->claim, &slot->host, &report);
     } else {
+        slot->began_boot_ms = clock_boot_ms(lease->clock);
         log_event(LOG_INFO, "claim", LOG_I("slot", slot->number), LOG_JOB(slot->claim.hash),
                   LOG_I("attempt", slot->claim.attempt), LOG_CLAIM(slot->claim.id));
         attempt_run(&slot->queue, &slot->claim, &slot->host, &report);
     }
-    write_end(slot, &report, began);
+    took_ms = clock_boot_ms(lease->clock) - slot->began_boot_ms;
+    write_end(slot, &report, took_ms);
     note_renewal(slot);
-    count_end(&lease->counters, &report, &slot->claim, clock_boot_ms(lease->clock) - began);
+    count_end(&lease->counters, &report, &slot->claim, took_ms);
     if (slot->started) { /* else the worker is still ours to use */
         over = slot_post(slot, POST_ATTEMPT_OVER);
         over->end = report.end;

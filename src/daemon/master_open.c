@@ -150,8 +150,8 @@ int master_open(struct master *master, char **text_r)
     status = open_stores(master, text_r);
     if (status != 0)
         return status;
-    slots_resize(&master->slots, (size_t)settings_number(master->settings, SETTING_SLOTS));
     if (master->options->handover == NULL) {
+        slots_resize(&master->slots, (size_t)settings_number(master->settings, SETTING_SLOTS));
         master_sweep_folders(master);
     } else if (!master_take_over(master)) {
         *text_r = mem_strdup("what the earlier program handed over cannot be read; its jobs are "

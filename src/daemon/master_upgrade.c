@@ -308,13 +308,13 @@ bool master_take_over(struct master *master)
 {
     struct json_object *state = master->options->handover;
     const char *paused_by = json_get_text(state, "paused_by");
-    int64_t wanted = (int64_t)master->slots.wanted;
+    int64_t wanted = settings_number(master->settings, SETTING_SLOTS);
 
     master->adopted = true;
     json_get_int(state, "started_boot_ms", &master->started_boot_ms);
     json_get_int(state, "slots_wanted", &wanted);
     if (wanted >= 0 && wanted <= CONTROL_SLOTS_MAX)
-        slots_resize(&master->slots, (size_t)wanted);
+        master->slots.wanted = (size_t)wanted;
     if (paused_by != NULL) {
         master->paused = true;
         master->paused_by = strcmp(paused_by, "WINCH") == 0 ? "WINCH" : "ctl pause";

@@ -183,7 +183,7 @@ bool slots_take_over(struct slots *slots, struct json_object *array)
     for (size_t i = 0; array != NULL && i < json_object_array_length(array); i++)
         if (!take_slot(slots, json_object_array_get_idx(array, i)))
             return false;
-    slots->wanted = wanted;
+    slots->wanted = wanted; /* slots_go_on() makes it so: until then nobody takes a retirement */
     return true;
 }
 

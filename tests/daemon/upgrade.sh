@@ -22,6 +22,7 @@ printf 'slots = 2\ntime_base = 1h\n' >"$conf"
 start daemon -f "$conf"
 wait_until 30 "two jobs begun" begun 2
 wait_until 20 "two working slots" working 2
+running_since=${EPOCHREALTIME/./}
 workers=$(pgrep -P "$master" | sort)
 before=$(locks)
 
@@ -56,8 +57,15 @@ status_line | grep -q '"state":"paused","reason":"ctl pause"' || fail "the pause
 status_line | grep -q '"instance":"main"' || fail "the instance changed: $(status_line)"
 run second 20 -n 1
 [[ $status -eq 80 ]] || fail "the instance's lock is lost: status $status"
+ran_ms=$(((${EPOCHREALTIME/./} - running_since) / 1000))
 : >"$dir/go"
 wait_until 30 "the two jobs" count_is store/out 2
+# A job's time counts from its claim, by whichever program.
+done_twice() { [[ $(times daemon ' info done ') -eq 2 ]]; }
+wait_until 10 "the ends in the log" done_twice
+for seconds in $(sed -n 's/.* info done .* seconds=\([0-9.]*\).*/\1/p' "$dir/daemon.log"); do
+    [[ 10#${seconds/./} -ge $ran_ms ]] || fail "$seconds s for a job that ran $ran_ms ms"
+done
 [[ $(wc -l <"$dir/begun") -eq 2 ]] || fail "claimed while paused, or twice: $(cat "$dir/begun")"
 "$forge" ctl resume >/dev/null
 wait_until 30 "the third job" count_is store/out 3
@@ -85,12 +93,17 @@ nothing_left
 # Many jobs, upgrades in their midst: each is claimed and done once.
 use null.sh
 ingest 120 many
+slots_are() { status_line | grep "\"slots_wanted\":$1," >/dev/null; }
 start busy -n 4
 for i in 1 2 3; do
     some() { [[ $(keys store/out) -ge $((4 + i * 20)) ]]; }
     wait_until 60 "some results" some
+    # Fewer slots than the configuration has, or more, are what was asked for last.
+    if [[ $i -ne 2 ]]; then kill -TTOU "$master"; else kill -TTIN "$master"; fi
+    wait_until 10 "other slots" slots_are $((i == 2 ? 4 : 3))
     kill -USR2 "$master"
     wait_until 60 "upgrade $i" upgraded busy "$i"
+    wait_until 20 "the same slots" slots_are $((i == 2 ? 4 : 3))
 done
 wait_until 90 "all results" count_is store/out 124
 # What was counted goes on, through three programs: jobs, requests and their times, the session of the worker card.

@@ -4,7 +4,7 @@
 # second), while signals of every kind reach the master and its workers at random.
 #
 # At the end every job is in its right state with the right cause, and no process, folder, descriptor or memory is left
-# over; the master is the one that was started. SEED=N repeats documents and signals, not the timing.
+# over; the master is the process that was started, through every upgrade (USR2), which loses no count. SEED=N repeats documents and signals, not the timing.
 # The store lies in memory where there is room: it is not the disk that is looked at.
 if [[ $(stat -f -c '%a * %S' /dev/shm 2>/dev/null | awk '{ printf "%d", $1 * $3 / 1000000 }') -ge 2000 && -w /dev/shm ]]; then
     export TMPDIR=/dev/shm
@@ -60,7 +60,7 @@ busy_worker() {
 extra=0 # slots above the 8
 one_signal() {
     local worker
-    case $((RANDOM % 12)) in
+    case $((RANDOM % 13)) in
     0 | 1) send HUP "$master" ;;
     2 | 3) send USR1 "$master" ;;
     4) if [[ $extra -lt 3 ]]; then send TTIN "$master"; extra=$((extra + 1)); fi ;;
@@ -87,9 +87,17 @@ one_signal() {
     9) send STOP "$master"; sleep 0.3; send CONT "$master" ;;
     10) send CHLD "$master" ;;
     11) send PIPE "$master" ;;
+    12) # whatever is drawn next reaches it at any point of the hand-over; a second one meanwhile would be passed over
+        if upgraded; then
+            send USR2 "$master"
+            asked=$((asked + 1))
+        fi
+        ;;
     esac
 }
 pauses=0
+asked=0 # upgrades
+upgraded() { [[ $(times daemon " info upgrade id=") -ge $asked ]]; }
 
 paused_times() { [[ $(times daemon " pause by=WINCH") -ge $1 ]]; }
 resumed_times() { [[ $(times daemon " resume by=") -ge $1 ]]; }
@@ -108,6 +116,7 @@ quiet() { # every slot waits: no job, no converter
     local worker
     for worker in $(children "$master"); do [[ -z $(children "$worker") ]] || return 1; done
 }
+wait_until 150 "the last upgrade" upgraded
 wait_until 20 "quiet workers" quiet
 no_locks() { count_is queue/processing 0; }
 wait_until 20 "locks released" no_locks
@@ -117,6 +126,11 @@ send TERM "$master"
 finish 30 "$master"
 [[ $status -eq 0 ]] || fail "status $status"
 [[ $(times daemon " info start ") -eq 1 ]] || fail "the master started more than once"
+[[ $asked -gt 0 && $(times daemon " info upgrade id=") -eq $asked ]] || fail "$(times daemon " info upgrade id=") upgrades of $asked"
+[[ $(times daemon " info upgrade .*pid=$master ") -eq $asked ]] || fail "another process: $(grep ' info upgrade id=' "$dir/daemon.log")"
+[[ $(times daemon " error upgrade") -eq 0 ]] || fail "$(grep ' error upgrade' "$dir/daemon.log")"
+completed=$(sed -n 's/.* info stop .*completed=\([0-9]*\) .*/\1/p' "$dir/daemon.log")
+[[ $completed -eq $(keys store/out) ]] || fail "counted $completed results, there are $(keys store/out)"
 count_is queue/todo 0 || fail "markers left"
 count_is queue/failed 0 || fail "failed records left"
 nothing_left
