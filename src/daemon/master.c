@@ -121,13 +121,22 @@ void master_pause(struct master *master, const char *who)
     master_tell_mode(master);
 }
 
+/* Its rest is over. */
+static bool half_close_breaker(struct master *master)
+{
+    if (!breaker_due(&master->breaker, clock_boot_ms(master->clock)))
+        return false;
+    log_event(LOG_INFO, "resume", LOG_S("msg", "breaker: trying again"));
+    return true;
+}
+
 void master_resume(struct master *master, const char *who)
 {
     if (master->paused)
         log_event(LOG_INFO, "resume", LOG_S("by", who));
     master->paused = false;
-    if (master->breaker.state == BREAKER_OPEN)
-        master->breaker.until_boot_ms = clock_boot_ms(master->clock);
+    master->breaker.until_boot_ms = 0;
+    (void)half_close_breaker(master); /* now: the answer tells of the state after it */
     master_tell_mode(master);
 }
 
@@ -220,7 +229,6 @@ static void reap(struct master *master)
 static void act_on_breaker(struct master *master)
 {
     struct slots *slots = &master->slots;
-    int64_t now = clock_boot_ms(master->clock);
 
     if (slots->alone_changed) {
         slots->alone_changed = false;
@@ -245,10 +253,8 @@ static void act_on_breaker(struct master *master)
         log_event(LOG_INFO, "breaker_closed");
         master_tell_mode(master);
     }
-    if (breaker_due(&master->breaker, now)) {
-        log_event(LOG_INFO, "resume", LOG_S("msg", "breaker: trying again"));
+    if (half_close_breaker(master))
         master_tell_mode(master);
-    }
 }
 
 /* ---- the threads' words ---- */

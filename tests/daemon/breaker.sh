@@ -13,6 +13,13 @@ count_is queue/todo 8 || fail "$(keys queue/todo) of 8 jobs"
 unlocked() { count_is queue/processing 0; }
 wait_until 10 "locks given back" unlocked
 count_is queue/failed 0 || fail "charged"
+# The operator need not wait for its rest, and is told what it has come to; a failure opens it again.
+[[ $("$forge" ctl resume) == running ]] || fail "resume leaves it $("$forge" ctl resume)"
+logged open " resume .*breaker: trying again" || fail "the log says nothing of the resume"
+again() { [[ $(times open " breaker_open ") -eq 2 ]]; }
+wait_until 30 "the breaker again" again
+"$forge" ctl --json status | grep '"state":"breaker_open"' >/dev/null || fail "$("$forge" ctl --json status)"
+wait_until 10 "locks given back" unlocked
 kill -TERM "$master"
 finish 20 "$master"
 [[ $status -eq 0 ]] || fail "status $status"
