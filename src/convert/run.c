@@ -342,6 +342,22 @@ static void run_watch(struct run *run)
     }
 }
 
+/* A shell, or any program that waits for another, whose child the kernel ended at the longest file:
+ * it passes the signal on as a status, and what was written lies there. */
+static bool run_child_past_output(struct run *run)
+{
+    int64_t granted = run->spec->limits.output_bytes;
+    struct measure measure;
+
+    if (granted <= 0 || run->result->exit_status != 128 + SIGXFSZ)
+        return false;
+    measure_slot(run->spec->folder_fd, run->spec->limits.output_files, granted, &measure);
+    if (measure.bytes < granted - granted / 8)
+        return false;
+    return run_limit_hit(run, RUN_LIMIT_OUTPUT, (double)granted, (double)granted,
+                         (double)measure.bytes);
+}
+
 /* What the first process's own end means, when it was not we who ended it. */
 static void run_judge(struct run *run, long long oom_before)
 {
@@ -366,7 +382,7 @@ static void run_judge(struct run *run, long long oom_before)
     else if (result->signal == SIGXFSZ && limits->output_bytes > 0)
         run_limit_hit(run, RUN_LIMIT_OUTPUT, (double)limits->output_bytes,
                       (double)limits->output_bytes, (double)limits->output_bytes);
-    else if (result->exit_status == 0)
+    else if (!run_child_past_output(run) && result->exit_status == 0)
         (void)run_past_output(run); /* what was written since the last sample counts too */
     if (result->end == RUN_LIMITED)
         result->signal = result->exit_status = -1;

@@ -375,6 +375,23 @@ START_TEST(output_limit)
 }
 END_TEST
 
+/* A shell's child is ended by the kernel at the longest file; the shell says 128 + SIGXFSZ. */
+START_TEST(output_limit_of_child)
+{
+    job.command = "/bin/sh -c 'head -c 40000000 /dev/zero >\"$1/content.md\"; exit $?' sh {output} "
+                  "{input}";
+    job.limits.output_bytes = 10 << 20;
+    convert_document(folder, &job, &result);
+    expect_limit("output");
+    convert_result_release(&result);
+    ck_assert(slot_folder_prepare(folder, &(char *){NULL}));
+    /* Its own status, which says nothing of the kind. */
+    job.command = "/bin/sh -c 'echo x >\"$1/content.md\"; exit 153' sh {output} {input}";
+    convert_document(folder, &job, &result);
+    expect_failure(CAUSE_CONVERTER, ATTEMPT_BLAME_CHARGE, "converter ended with status 153");
+}
+END_TEST
+
 START_TEST(sparse_file)
 {
     run_mode("sparse");
@@ -745,6 +762,7 @@ int main(void)
     tcase_add_test(runs, memory_of_tree);
     tcase_add_test(runs, cpu_limit);
     tcase_add_test(runs, output_limit);
+    tcase_add_test(runs, output_limit_of_child);
     tcase_add_test(runs, sparse_file);
     tcase_add_test(runs, files_limit);
     tcase_add_test(runs, process_limit);
