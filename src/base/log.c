@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -224,6 +225,25 @@ bool log_open(const char *target)
     log_target = copy;
     pthread_mutex_unlock(&log_mutex);
     return true;
+}
+
+bool log_can_open(const char *target)
+{
+    int fd, error;
+    char *folder;
+
+    if (strcmp(target, "stderr") == 0)
+        return true;
+    fd = open(target, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 || errno != ENOENT)
+        return fd >= 0 || errno == ENXIO; /* a pipe that is not read yet */
+    folder = mem_strdup(target);
+    error = faccessat(AT_FDCWD, dirname(folder), W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
+    free(folder);
+    errno = error;
+    return error == 0;
 }
 
 bool log_reopen(void)

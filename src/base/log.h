@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
+
 enum log_level {
     LOG_DEBUG,
     LOG_INFO,
@@ -59,6 +61,8 @@ void log_set_json(bool json);
 void log_set_worker(const char *worker_id);
 /* "stderr" or a file, opened for append, 0640. false with errno: the old target stays. */
 bool log_open(const char *target);
+/* Whether log_open() can, as far as can be told without making the file. false with errno. */
+bool log_can_open(const char *target) MUST_CHECK;
 bool log_reopen(void); /* the same file again, for logrotate */
 /* "debug" … "error"; false: not one of them. */
 bool log_level_parse(const char *text, enum log_level *level_r);

@@ -19,7 +19,7 @@ const char *command_result_text(enum command_result result)
     case COMMAND_EMPTY:
         return "no command";
     case COMMAND_TOO_LONG:
-        return "longer than 8192 bytes";
+        return "longer than 4096 bytes";
     case COMMAND_TOO_MANY:
         return "more than 128 words";
     case COMMAND_UNCLOSED:
@@ -28,6 +28,8 @@ const char *command_result_text(enum command_result result)
         return "{input} or {output} is missing";
     case COMMAND_WRAPPER:
         return "{command} is missing as a word of its own behind the wrapper's";
+    case COMMAND_PAIR:
+        return "a word is not NAME=VALUE";
     }
     return "";
 }
@@ -129,6 +131,19 @@ enum command_result command_parse(const char *text, struct command *command_r)
         result = COMMAND_PLACEHOLDER;
     }
     return result;
+}
+
+enum command_result command_env(const char *text, struct command *env_r)
+{
+    size_t len = text == NULL ? 0 : strlen(text);
+    enum command_result result = command_split(text == NULL ? "" : text, len, env_r);
+
+    for (size_t i = 0; result == COMMAND_OK && i < env_r->count; i++)
+        if (strcspn(env_r->words[i], "=") == 0 || strchr(env_r->words[i], '=') == NULL)
+            result = COMMAND_PAIR;
+    if (result != COMMAND_OK)
+        command_release(env_r);
+    return result == COMMAND_EMPTY ? COMMAND_OK : result;
 }
 
 struct fill {

@@ -12,7 +12,7 @@
 
 #include "base/compiler.h"
 
-#define COMMAND_TEXT_MAX 8192
+#define COMMAND_TEXT_MAX 4096 /* what a setting holds */
 #define COMMAND_WORDS_MAX 128
 
 enum command_result {
@@ -22,7 +22,8 @@ enum command_result {
     COMMAND_TOO_MANY,    /* more than COMMAND_WORDS_MAX words */
     COMMAND_UNCLOSED,    /* a quote without its end, or \ at the end */
     COMMAND_PLACEHOLDER, /* {input} or {output} is missing */
-    COMMAND_WRAPPER      /* {command} is missing */
+    COMMAND_WRAPPER,     /* {command} is missing */
+    COMMAND_PAIR         /* a word is not NAME=VALUE */
 };
 const char *command_result_text(enum command_result result); /* for a message */
 
@@ -31,12 +32,13 @@ struct command {
     size_t count;
 };
 
-/* Splits; placeholders stay. Also for lists such as converter_env. *command_r is empty unless OK;
- * give back with command_release(). */
+/* Splits; placeholders stay. *command_r is empty unless OK; give back with command_release(). */
 enum command_result command_split(const char *text, size_t len,
                                   struct command *command_r) MUST_CHECK;
 /* Splits and checks that a converter's placeholders are there: what `blobforged -t` calls. */
 enum command_result command_parse(const char *text, struct command *command_r) MUST_CHECK;
+/* Splits the list converter_env, which may be empty or NULL, and checks its words. */
+enum command_result command_env(const char *text, struct command *env_r) MUST_CHECK;
 /* A copy with the placeholders replaced. Other braces stay as they are. */
 void command_fill(const struct command *command, const char *input, const char *output,
                   const char *type, struct command *filled_r);

@@ -103,21 +103,11 @@ static bool conversion_misconfigured(struct conversion *conversion, char *error)
 
 static bool conversion_environment(struct conversion *conversion)
 {
-    const char *text = conversion->job->env;
-    enum command_result parsed;
+    enum command_result parsed = command_env(conversion->job->env, &conversion->env);
 
-    if (text == NULL || text[0] == '\0')
-        return true;
-    parsed = command_split(text, strlen(text), &conversion->env);
-    if (parsed != COMMAND_OK && parsed != COMMAND_EMPTY)
-        return conversion_misconfigured(
-            conversion, mem_printf("setting converter_env: %s", command_result_text(parsed)));
-    for (size_t i = 0; i < conversion->env.count; i++)
-        if (strcspn(conversion->env.words[i], "=") == 0 ||
-            strchr(conversion->env.words[i], '=') == NULL)
-            return conversion_misconfigured(
-                conversion, mem_strdup("setting converter_env: a word is not NAME=VALUE"));
-    return true;
+    return parsed == COMMAND_OK ||
+           conversion_misconfigured(
+               conversion, mem_printf("setting converter_env: %s", command_result_text(parsed)));
 }
 
 static bool conversion_command(struct conversion *conversion)

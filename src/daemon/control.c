@@ -311,7 +311,7 @@ int control_fd(const struct control *control)
 
 /* ---- the socket ---- */
 
-static bool find_group(const struct settings *settings, gid_t *group_r, char **error_r)
+bool control_find_group(const struct settings *settings, gid_t *group_r, char **error_r)
 {
     const char *name = settings_text(settings, SETTING_CONTROL_GROUP);
     const struct group *group;
@@ -367,7 +367,7 @@ int control_open(const struct settings *settings, control_handler *handler, void
     control->dir = mem_strdup(settings_text(settings, SETTING_RUN_DIR));
     control->name = mem_printf("%s.sock", settings_text(settings, SETTING_INSTANCE));
     control->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!find_group(settings, &control->group, error_r)) {
+    if (!control_find_group(settings, &control->group, error_r)) {
         status = EXITCODE_CONFIG;
     } else if (control->epoll_fd < 0 || !listen_at(control, settings)) {
         *error_r = mem_printf("control socket %s/%s: %s; see run_dir, control_mode and "

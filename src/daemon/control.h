@@ -14,6 +14,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/compiler.h"
 #include "base/settings.h"
@@ -26,6 +27,8 @@ struct control;
 typedef struct json_object *control_handler(void *arg, const struct control_request *request,
                                             char **error_r);
 
+/* control_group's; (gid_t)-1: it names none. false with *error_r: there is no such group. */
+bool control_find_group(const struct settings *settings, gid_t *group_r, char **error_r) MUST_CHECK;
 /* 0, or an exit status with *error_r. The instance's lock must be held: a socket that lies there is
  * a dead run's. */
 int control_open(const struct settings *settings, control_handler *handler, void *arg,

@@ -26,6 +26,7 @@
 #include "base/quote.h"
 #include "convert/command.h"
 #include "convert/room.h"
+#include "daemon/control.h"
 #include "daemon/handover.h"
 #include "daemon/instance.h"
 #include "daemon/master.h"
@@ -189,25 +190,42 @@ static void print_help(void)
 
 /* ---- settings ---- */
 
+/* What each job would be refused for: the converter's words, those around it, its environment. */
+static bool check_converter(const struct settings *settings, char **error_r)
+{
+    const char *wrapper = settings_text(settings, SETTING_SANDBOX_COMMAND);
+    bool wraps = strcmp(settings_text(settings, SETTING_SANDBOX), "command") == 0;
+    struct command command, wrapped = {NULL, 0}, env = {NULL, 0};
+    enum setting_id at = SETTING_CONVERTER;
+    enum command_result parsed = command_parse(settings_text(settings, at), &command);
+
+    if (parsed == COMMAND_OK && (wraps || *wrapper != '\0'))
+        parsed = command_wrap(wrapper, &command, "/", &wrapped), at = SETTING_SANDBOX_COMMAND;
+    if (parsed == COMMAND_OK)
+        parsed = command_env(settings_text(settings, SETTING_CONVERTER_ENV), &env),
+        at = SETTING_CONVERTER_ENV;
+    command_release(&command);
+    command_release(&wrapped);
+    command_release(&env);
+    if (parsed != COMMAND_OK)
+        *error_r = mem_printf("%s: %s; see blobforge-converter(7)", setting_name(at),
+                              command_result_text(parsed));
+    return parsed == COMMAND_OK;
+}
+
 /* What the loader does not know: the converter's words, the store's URL, the prefix in keys, the
- * certificates to trust. */
+ * certificates to trust, this host's groups. */
 static bool check_settings(const struct settings *settings, char **error_r)
 {
-    struct command command;
     struct window window;
     const char *wrong;
     struct keys keys;
-    enum command_result parsed =
-        command_parse(settings_text(settings, SETTING_CONVERTER), &command);
+    gid_t group;
     char *prefix;
     bool usable;
 
-    command_release(&command);
-    if (parsed != COMMAND_OK) {
-        *error_r =
-            mem_printf("converter: %s; see blobforge-converter(7)", command_result_text(parsed));
+    if (!check_converter(settings, error_r) || !control_find_group(settings, &group, error_r))
         return false;
-    }
     wrong = window_parse(settings_text(settings, SETTING_RUN_WINDOW), &window);
     if (wrong != NULL) {
         *error_r =
@@ -278,6 +296,17 @@ static bool set_up_log(const struct settings *settings, const struct options *op
     log_set_level(level);
     log_set_json(strcmp(settings_text(settings, SETTING_LOG_FORMAT), "json") == 0);
     return log_open(settings_text(settings, SETTING_LOG_FILE));
+}
+
+static char *log_refusal(const struct settings *settings)
+{
+    int error = errno;
+    char *name = quote_name(settings_text(settings, SETTING_LOG_FILE));
+    char *text = mem_printf("cannot open log_file %s: %s; choose another or \"stderr\"", name,
+                            strerror(error));
+
+    free(name);
+    return text;
 }
 
 /* ---- running ---- */
@@ -403,8 +432,7 @@ static int run_daemon(struct settings *settings, const struct options *options)
     }
 
     if (status == 0 && !set_up_log(settings, options)) {
-        error =
-            mem_printf("cannot open log_file: %s; choose another or \"stderr\"", strerror(errno));
+        error = log_refusal(settings);
         status = EXITCODE_CANTCREAT;
     }
     if (status == 0) {
@@ -445,6 +473,29 @@ static bool keep_fixed_settings(const struct options *options, struct settings *
     return true;
 }
 
+/* What a start would do with the settings and find impossible; nothing is changed for it. */
+static int check_start(const struct settings *settings)
+{
+    char *error;
+
+    if (log_can_open(settings_text(settings, SETTING_LOG_FILE)))
+        return EXITCODE_OK;
+    error = log_refusal(settings);
+    complain(error);
+    free(error);
+    return EXITCODE_CANTCREAT;
+}
+
+/* What was to be read must have been written. */
+static int end_output(int status)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return status;
+    fprintf(stderr, "blobforged: standard output: %s; the answer is not complete\n",
+            errno != 0 ? strerror(errno) : "cannot be written");
+    return status == EXITCODE_OK ? EXITCODE_IOERR : status;
+}
+
 /* All but the worker, which has no settings. */
 static int act(struct options *options)
 {
@@ -473,11 +524,14 @@ static int act(struct options *options)
     }
     if (options->print) {
         print_settings(settings);
-    } else if (options->check) {
-        warn_of_idle_settings(settings, false);
-        puts("configuration is fine");
-    } else if (options->asked) {
-        puts(handover_version());
+    } else if (options->check || options->asked) {
+        status = check_start(settings);
+        if (options->check && status == EXITCODE_OK) {
+            warn_of_idle_settings(settings, false);
+            puts("configuration is fine");
+        } else if (status == EXITCODE_OK) {
+            puts(handover_version());
+        }
     } else if (!options->pid1 || options->handover != NULL || pid1_split(&status))
         status = run_daemon(settings, options);
     settings_destroy(settings);
@@ -523,6 +577,8 @@ int main(int argc, char **argv, char **envp)
             json_remove(options.handover, "environment");
         }
         status = act(&options);
+        if (options.help || options.version || options.print || options.check || options.asked)
+            status = end_output(status);
     }
     free(error);
     json_object_put(options.handover);

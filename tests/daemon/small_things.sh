@@ -24,6 +24,23 @@ if grep -A2 '"converter_mode"' "$top_srcdir/src/base/settings.def" | grep -q 'No
     grep -q "converter_mode: has no effect" <<<"$idle" || fail "-t does not name a setting without effect: $idle"
 fi
 [[ -z $("$daemon" -t 2>&1 >/dev/null) ]] || fail "-t warns of defaults"
+# What the start, or each job, would be refused for.
+refused 78 'control_group no-such-group: there is no such group' -t -o control_group=no-such-group
+refused 73 "log_file '$dir/none/log': No such file" -t -o log_file="$dir/none/log"
+refused 73 "log_file '$dir/none/log': No such file" -n 1 -o log_file="$dir/none/log"
+refused 78 '^blobforged: sandbox_command: no command' -t -o sandbox=command
+refused 78 '^blobforged: sandbox_command: a quote' -t -o "sandbox_command=wrap '{command}"
+refused 78 '^blobforged: converter_env: a word is not NAME=VALUE' -t -o converter_env=foo
+"$daemon" -t -o "log_file=$dir/fresh" -o "sandbox=command" -o "sandbox_command=wrap {command}" -o "converter_env=A=1 B='2 3'" ||
+    fail "-t refuses what is fine"
+[[ ! -e $dir/fresh ]] || fail "-t makes the log file"
+# An answer that cannot be written.
+for option in -t -T --help --version; do
+    status=0
+    "$daemon" "$option" >/dev/full 2>"$dir/out" || status=$?
+    [[ $status -eq 74 ]] || fail "$option on a full disk: status $status"
+    grep -q '^blobforged: standard output: No space' "$dir/out" || fail "$option on a full disk: $(cat "$dir/out")"
+done
 
 ingest 2
 run missing 60 -n 4 --until-empty -o converter="$dir/no-such-converter {input} {output}"
