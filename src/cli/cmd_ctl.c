@@ -320,12 +320,13 @@ static void print_state(struct json_object *answer)
 
 static enum exitcode print_answer(struct cli *cli, const char *order, struct json_object *answer)
 {
-    bool ok = false;
+    bool ok = false, denied = false;
 
     json_get_bool(answer, "ok", &ok);
     if (!ok) {
         say_refused(order, text_or(answer, "error", "no reason given"));
-        return EXITCODE_PARTIAL;
+        json_get_bool(answer, "denied", &denied);
+        return denied ? EXITCODE_NOPERM : EXITCODE_PARTIAL;
     }
     json_remove(answer, "ok");
     if (cli_json(cli))

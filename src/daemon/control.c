@@ -75,12 +75,26 @@ static void say(struct connection *connection, struct json_object *object)
     json_object_put(object);
 }
 
-static void say_error(struct connection *connection, const char *error)
+static struct json_object *error_object(const char *error)
 {
     struct json_object *object = json_object_new_object();
 
     json_set_bool(object, "ok", false);
     json_set_text(object, "error", error);
+    return object;
+}
+
+static void say_error(struct connection *connection, const char *error)
+{
+    say(connection, error_object(error));
+}
+
+/* Not the order is refused, but whoever gives it. */
+static void say_denied(struct connection *connection, const char *error)
+{
+    struct json_object *object = error_object(error);
+
+    json_set_bool(object, "denied", true);
     say(connection, object);
 }
 
@@ -230,7 +244,7 @@ static void accept_one(struct control *control)
     if (refused != NULL) {
         log_event(LOG_WARNING, "control", LOG_S("msg", refused),
                   LOG_I("peer", connection->peer.pid), LOG_I("uid", connection->peer.uid));
-        say_error(connection, refused);
+        say_denied(connection, refused);
         connection->closing = true;
     }
     if (epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {

@@ -50,8 +50,8 @@ wait_until 20 "the worker card" card_is_there
 card | grep -q '"slots": *2[,}]' || fail "the first card: $(card)"
 wait_until 30 "the converter's three tries" test -e "$dir/nosy.done"
 # With a user of its own it cannot even connect; with the daemon's it is told why not.
-[[ $(grep -cE '^status (1|77)$' "$dir/nosy") -eq 3 ]] || fail "a converter's orders: $(cat "$dir/nosy")"
-if ! grep -q '^status 77$' "$dir/nosy"; then
+[[ $(grep -c '^status 77$' "$dir/nosy") -eq 3 ]] || fail "a converter's orders: $(cat "$dir/nosy")"
+if ! grep -q 'Permission denied' "$dir/nosy"; then
     [[ $(grep -c 'not allowed for what the daemon itself runs' "$dir/nosy") -eq 3 ]] || fail "a converter is told: $(cat "$dir/nosy")"
     logged daemon ' warning control .*not allowed' || fail "the log says nothing of it"
 fi
@@ -164,4 +164,36 @@ finish 30 "$master"
 [[ $status -eq 0 ]] || fail "status $status"
 [[ ! -e $dir/run/main.sock ]] || fail "the socket is left"
 nothing_left
+
+# Another user, who reaches the socket: in control_group or not; and not even that far, by control_mode.
+if [[ $(id -u) -ne 0 ]]; then
+    echo "other users: not tried, only root can become one"
+elif ! setpriv --reuid=65534 --regid=65534 --clear-groups "$dir/forge" --version >/dev/null; then
+    echo "other users: not tried, none can run a program in $dir"
+else
+    group=$(getent group users | cut -d: -f3)
+    as_other() { # STATUS PATTERN SETPRIV-ARGS...
+        local want=$1 pattern=$2 status=0
+        shift 2
+        setpriv --reuid=65534 "$@" "$dir/forge" ctl status >"$dir/ctl.out" 2>&1 || status=$?
+        [[ $status -eq $want ]] || fail "user 65534, $*: status $status, not $want: $(cat "$dir/ctl.out")"
+        grep -q -- "$pattern" "$dir/ctl.out" || fail "user 65534, $*: says $(cat "$dir/ctl.out")"
+    }
+    for mode in 666 660; do
+        start "mode$mode" -n 1 -o control_group=users -o "control_mode=0$mode"
+        chmod 0711 "$dir/run"
+        wait_until 20 "ready" logged "mode$mode" ' ready '
+        [[ $(stat -c '%a %g' "$dir/run/main.sock") == "$mode $group" ]] || fail "socket: $(stat "$dir/run/main.sock")"
+        as_other 0 '^main: running' --regid=65534 --groups="$group"
+        as_other 0 '^main: running' --regid="$group" --clear-groups
+        if [[ $mode == 666 ]]; then
+            as_other 77 'the daemon refuses: not allowed for this user; see control_group' --regid=65534 --clear-groups
+            logged mode666 ' warning control .*not allowed for this user.*uid=65534' || fail "the log says nothing of it"
+        else
+            as_other 77 'Permission denied' --regid=65534 --clear-groups
+        fi
+        "$forge" ctl drain >/dev/null
+        finish 20 "$master"
+    done
+fi
 echo "asked, steered, refused"
