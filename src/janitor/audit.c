@@ -14,6 +14,7 @@
 #define DAY_MS (24 * 60 * 60 * 1000LL)
 #define LOOK_MS (60 * 60 * 1000LL)    /* the stamp is looked at so often */
 #define SUSPECT_MS (30 * 60 * 1000LL) /* between the two sights of a job without a state */
+#define AGAIN_MS (10 * 60 * 1000LL)   /* before what failed is tried again */
 #define SUSPECTS_MAX 10000            /* the rest waits for the next audit */
 
 struct audit {
@@ -21,9 +22,11 @@ struct audit {
     int64_t looked_boot_ms; /* 0: never */
     char (*suspects)[65];   /* seen once with nothing but their PDF */
     size_t suspect_count;
-    int64_t suspect_boot_ms; /* when */
-    int64_t found;           /* by the audit under way */
-    int64_t started_ms;      /* of it, server's clock; 0: none is under way */
+    int64_t due_boot_ms;        /* of the audit under way: nothing is done before */
+    int64_t found;              /* by it */
+    int64_t started_ms;         /* of it, server's clock; 0: none is under way */
+    char etag[STORE_ETAG_SIZE]; /* of our stamp that says so */
+    bool listed;                /* its listings were read to their end, and the prune is done */
 };
 
 struct audit *audit_create(struct queue *queue)
@@ -59,12 +62,31 @@ static void stamp_body(const struct audit *audit, int64_t ended_ms, struct buf *
     json_object_put(object);
 }
 
+/* Somebody else's of this day, or one that was brought to its end. One of ours that was not, an
+ * earlier run's, is to be done again. */
+static bool is_taken(const struct audit *audit, const struct store_op *op, int64_t now)
+{
+    struct json_object *object = NULL;
+    int64_t started = 0, ended = 0;
+    const char *worker;
+    bool taken = false;
+
+    if (op->status == STORE_OK &&
+        json_parse(buf_text(&op->data), op->data.len, JSON_RECORD_MAX, &object) == JSON_OK &&
+        json_get_int(object, "started_ms", &started) && now - started < DAY_MS && started <= now) {
+        worker = json_get_text(object, "worker");
+        taken = json_get_int(object, "ended_ms", &ended) || worker == NULL ||
+                strcmp(worker, audit->queue->identity.worker) != 0;
+    }
+    json_object_put(object);
+    return taken;
+}
+
 /* OK: the audit of this day is ours to do; NONE: it is done, or another's. */
 static enum queue_result take_stamp(struct audit *audit, char **error_r)
 {
     struct queue *queue = audit->queue;
-    int64_t now = store_server_ms(queue->store, queue->clock), started = 0;
-    struct json_object *object = NULL;
+    int64_t now = store_server_ms(queue->store, queue->clock);
     char key[KEY_SIZE];
     struct store_op op;
     struct step_put put;
@@ -72,18 +94,21 @@ static enum queue_result take_stamp(struct audit *audit, char **error_r)
 
     store_op_init(&op, STORE_GET, key_registry(&queue->keys, "audit.json", key));
     result = step_read(queue, NULL, &op, 1, error_r);
-    if (result == QUEUE_OK && op.status == STORE_OK &&
-        json_parse(buf_text(&op.data), op.data.len, JSON_RECORD_MAX, &object) == JSON_OK &&
-        json_get_int(object, "started_ms", &started) && now - started < DAY_MS && started <= now)
+    if (result == QUEUE_OK && is_taken(audit, &op, now))
         result = QUEUE_NONE;
-    json_object_put(object);
     if (result == QUEUE_OK) {
         audit->started_ms = now;
         audit->found = 0;
+        audit->listed = false;
+        audit->due_boot_ms = 0;
+        audit->suspect_count = 0;
         step_put_init(&put, key, op.status == STORE_OK ? STORE_IF_MATCH : STORE_IF_ABSENT,
                       op.etag_r);
         stamp_body(audit, 0, &put.body);
         result = step_put(queue, NULL, &put, error_r);
+        memcpy(audit->etag, put.etag_r, sizeof(audit->etag));
+        if (result != QUEUE_OK)
+            audit->started_ms = 0;
         if (result == QUEUE_BUSY)
             result = QUEUE_NONE;
         step_put_release(&put);
@@ -92,31 +117,29 @@ static enum queue_result take_stamp(struct audit *audit, char **error_r)
     return result;
 }
 
-/* Only a word for people: not repeated. */
-static void close_stamp(struct audit *audit)
+/* By the stamp that we took: where another stands meanwhile, the day is its owner's. */
+static enum queue_result close_stamp(struct audit *audit, char **error_r)
 {
     struct queue *queue = audit->queue;
     char key[KEY_SIZE], text[96];
-    struct buf body = BUF_INIT;
-    struct store_op op;
-    char *ignored = NULL;
+    struct step_put put;
+    enum queue_result result;
 
-    stamp_body(audit, store_server_ms(queue->store, queue->clock), &body);
-    store_op_init(&op, STORE_PUT, key_registry(&queue->keys, "audit.json", key));
-    op.body = buf_text(&body);
-    op.body_len = body.len;
-    op.content_type = "application/json";
-    if (step_note(queue, NULL, &op, 1, &ignored) != QUEUE_OK)
-        step_notice(queue, "store_error", NULL, ignored != NULL ? ignored : "audit stamp");
+    step_put_init(&put, key_registry(&queue->keys, "audit.json", key), STORE_IF_MATCH, audit->etag);
+    stamp_body(audit, store_server_ms(queue->store, queue->clock), &put.body);
+    result = step_put(queue, NULL, &put, error_r);
+    step_put_release(&put);
+    if (result == QUEUE_BUSY)
+        result = QUEUE_OK;
+    if (result != QUEUE_OK)
+        return result;
     if (audit->found > 0) { /* a healthy bucket has none */
         snprintf(text, sizeof(text), "%lld jobs without a state queued again",
                  (long long)audit->found);
         step_notice(queue, "audit", NULL, text);
     }
-    free(ignored);
-    store_op_release(&op);
-    buf_release(&body);
     audit->started_ms = 0;
+    return QUEUE_OK;
 }
 
 /* ---- the scan ---- */
@@ -179,9 +202,10 @@ enum queue_result audit_once(struct queue *queue, bool dry_run, struct janitor_r
     return result == QUEUE_OK ? prune(queue, dry_run, report, error_r) : result;
 }
 
-static enum queue_result begin(struct audit *audit, struct janitor_report *report, char **error_r)
+/* The stamp of the day, when it is time to look at it: audit->started_ms says whether it is ours.
+ */
+static enum queue_result begin(struct audit *audit, char **error_r)
 {
-    struct auditing auditing = {audit->queue, audit, false, report, error_r};
     int64_t now = clock_boot_ms(audit->queue->clock);
     enum queue_result result;
 
@@ -191,16 +215,28 @@ static enum queue_result begin(struct audit *audit, struct janitor_report *repor
     if (result != QUEUE_OK && result != QUEUE_NONE)
         return result;
     audit->looked_boot_ms = now > 0 ? now : 1;
-    if (result == QUEUE_NONE)
-        return QUEUE_OK;
+    return QUEUE_OK;
+}
+
+/* All of the bucket. What was listed of a scan that was cut says nothing: it is forgotten. */
+static enum queue_result look_through(struct audit *audit, struct janitor_report *report,
+                                      char **error_r)
+{
+    struct auditing auditing = {audit->queue, audit, false, report, error_r};
+    enum queue_result result;
+
     audit->suspect_count = 0;
-    audit->suspect_boot_ms = now;
     result = scan_jobs(audit->queue, SCAN_ALL, look_at, &auditing, error_r);
-    if (result == QUEUE_OK && audit->suspect_count == 0)
-        close_stamp(audit);
     if (result == QUEUE_OK)
         result = prune(audit->queue, false, report, error_r);
-    return result;
+    if (result != QUEUE_OK) {
+        audit->suspect_count = 0;
+        return result;
+    }
+    audit->listed = true;
+    if (audit->suspect_count > 0)
+        audit->due_boot_ms = clock_boot_ms(audit->queue->clock) + SUSPECT_MS;
+    return QUEUE_OK;
 }
 
 /* Half an hour later: what still has no state gets its marker back, under its lock. */
@@ -213,21 +249,27 @@ static enum queue_result look_again(struct audit *audit, struct janitor_report *
     for (size_t i = 0; i < audit->suspect_count && result == QUEUE_OK; i++)
         result = janitor_heal(audit->queue, audit->suspects[i], true, report, error_r);
     audit->found += report->requeued - before;
-    if (result != QUEUE_OK)
-        return result;
-    audit->suspect_count = 0;
-    close_stamp(audit);
-    return QUEUE_OK;
+    if (result == QUEUE_OK)
+        audit->suspect_count = 0;
+    return result;
 }
 
 enum queue_result audit_pass(struct audit *audit, struct janitor_report *report, char **error_r)
 {
-    int64_t now = clock_boot_ms(audit->queue->clock);
+    enum queue_result result = QUEUE_OK;
 
-    if (audit->suspect_count > 0) {
-        if (now - audit->suspect_boot_ms < SUSPECT_MS)
-            return QUEUE_OK;
-        return look_again(audit, report, error_r);
-    }
-    return begin(audit, report, error_r);
+    if (audit->started_ms == 0)
+        result = begin(audit, error_r);
+    if (result != QUEUE_OK || audit->started_ms == 0 ||
+        clock_boot_ms(audit->queue->clock) < audit->due_boot_ms)
+        return result;
+    if (!audit->listed)
+        result = look_through(audit, report, error_r);
+    else if (audit->suspect_count > 0)
+        result = look_again(audit, report, error_r);
+    if (result == QUEUE_OK && audit->listed && audit->suspect_count == 0)
+        result = close_stamp(audit, error_r);
+    if (result != QUEUE_OK)
+        audit->due_boot_ms = clock_boot_ms(audit->queue->clock) + AGAIN_MS;
+    return result;
 }
