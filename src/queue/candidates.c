@@ -438,12 +438,54 @@ static enum queue_result found_one(void *arg, const char *hash, const struct sto
     return QUEUE_NONE;
 }
 
+struct waiting {
+    struct queue *queue;
+    bool *empty;
+    char **error_r;
+};
+
+/* Ours stand beside their marker. One of version 1, or one that cannot be read, is a job that waits
+ * for the janitor to give it its marker back or to bury it, unless the job is settled, or was
+ * removed. */
+static enum queue_result waits_for_marker(void *arg, const char *hash,
+                                          const struct store_entry *entry)
+{
+    struct waiting *waiting = arg;
+    const struct keys *names = &waiting->queue->keys;
+    char keys[3][KEY_SIZE];
+    struct store_op ops[4], *failed = &ops[0], *raw = &ops[1], *out = &ops[2], *dead = &ops[3];
+    struct record_failed record;
+    enum queue_result result;
+    bool ours = false;
+
+    store_op_init(failed, STORE_GET, entry->key);
+    store_op_init(raw, STORE_HEAD, key_raw(names, hash, keys[0]));
+    store_op_init(out, STORE_HEAD, key_out(names, hash, keys[1]));
+    store_op_init(dead, STORE_HEAD, key_dead(names, hash, keys[2]));
+    result = step_read(waiting->queue, NULL, ops, ARRAY_LEN(ops), waiting->error_r);
+    if (result == QUEUE_OK && failed->status == STORE_OK) {
+        if (record_failed_read(buf_text(&failed->data), failed->data.len, &record) == RECORD_OK) {
+            ours = record.claim[0] != '\0';
+            record_failed_release(&record);
+        }
+        if (!ours && raw->status == STORE_OK && out->status == STORE_NOT_FOUND &&
+            dead->status == STORE_NOT_FOUND)
+            *waiting->empty = false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
+        store_op_release(&ops[i]);
+    return result == QUEUE_OK && !*waiting->empty ? QUEUE_NONE : result;
+}
+
 enum queue_result candidates_all_empty(struct candidates *c, bool *empty_r, char **error_r)
 {
-    enum queue_result result = QUEUE_OK;
+    struct waiting waiting = {c->queue, empty_r, error_r};
+    enum queue_result result;
 
     *error_r = NULL;
     *empty_r = true;
+    /* First what leads to a marker, then the markers: a job on its way is seen in one place. */
+    result = scan_folder(c->queue, SCAN_FAILED, waits_for_marker, &waiting, error_r);
     for (unsigned place = 0; place <= SCAN_LOCK && result == QUEUE_OK && *empty_r; place++)
         result = scan_folder(c->queue, (enum scan_place)place, found_one, empty_r, error_r);
     return result;

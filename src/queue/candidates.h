@@ -19,8 +19,8 @@ enum queue_result candidates_next(struct candidates *candidates, struct candidat
                                   int64_t *next_due_ms_r, char **error_r) MUST_CHECK;
 /* Forget the pages: something new may be there (a poll interval went by, a job was given back). */
 void candidates_refresh(struct candidates *candidates);
-/* Did the last whole round see todo/ and processing/ empty? For --until-empty; asks the store
- * afresh. */
+/* Are todo/ and processing/ empty, and does no failed record of version 1 wait for its marker? For
+ * --until-empty; asks the store afresh. */
 enum queue_result candidates_all_empty(struct candidates *candidates, bool *empty_r,
                                        char **error_r) MUST_CHECK;
 
