@@ -489,10 +489,14 @@ static int check_start(const struct settings *settings)
 /* What was to be read must have been written. */
 static int end_output(int status)
 {
+    char *error;
+
     if (fflush(stdout) == 0 && ferror(stdout) == 0)
         return status;
-    fprintf(stderr, "blobforged: standard output: %s; the answer is not complete\n",
-            errno != 0 ? strerror(errno) : "cannot be written");
+    error = mem_printf("standard output: %s; the answer is not complete",
+                       errno != 0 ? strerror(errno) : "cannot be written");
+    complain(error);
+    free(error);
     return status == EXITCODE_OK ? EXITCODE_IOERR : status;
 }
 

@@ -63,9 +63,9 @@ wait_until 30 "the two jobs" count_is store/out 2
 # A job's time counts from its claim, by whichever program.
 done_twice() { [[ $(times daemon ' info done ') -eq 2 ]]; }
 wait_until 10 "the ends in the log" done_twice
-for seconds in $(sed -n 's/.* info done .* seconds=\([0-9.]*\).*/\1/p' "$dir/daemon.log"); do
-    [[ 10#${seconds/./} -ge $ran_ms ]] || fail "$seconds s for a job that ran $ran_ms ms"
-done
+while IFS=. read -r seconds part; do
+    [[ $((seconds * 1000 + 10#$part)) -ge $ran_ms ]] || fail "$seconds.$part s for a job that ran $ran_ms ms"
+done < <(sed -n 's/.* info done .* seconds=\([0-9.]*\).*/\1/p' "$dir/daemon.log")
 [[ $(wc -l <"$dir/begun") -eq 2 ]] || fail "claimed while paused, or twice: $(cat "$dir/begun")"
 "$forge" ctl resume >/dev/null
 wait_until 30 "the third job" count_is store/out 3
