@@ -39,9 +39,12 @@ static struct store *open_store(struct cli *cli, bool must_exist, enum exitcode 
 {
     struct store *store = NULL;
     char *error = NULL;
-    enum store_open_status status = store_settings_open(cli->settings, clock_system(), rng_system(),
-                                                        must_exist, &store, &error);
+    enum store_open_status status;
 
+    if (store_settings_is_remote(cli->settings))
+        store_settings_guard_memory();
+    status = store_settings_open(cli->settings, clock_system(), rng_system(), must_exist, &store,
+                                 &error);
     *code_r = EXITCODE_OK;
     if (status != STORE_OPEN_OK)
         *code_r = say_open_failed(cli, status, error);

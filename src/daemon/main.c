@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -311,16 +309,6 @@ static char *log_refusal(const struct settings *settings)
 
 /* ---- running ---- */
 
-/* Keys lie in our memory: no core file, no tracing by others of our user. */
-static void protect_memory(void)
-{
-    struct rlimit none = {0, 0};
-
-    setrlimit(RLIMIT_CORE, &none);
-    if (!SANITIZED)
-        prctl(PR_SET_DUMPABLE, 0);
-}
-
 /* What an earlier program of this process was called, we are called. */
 static void keep_identity(const struct options *options, char **worker_id,
                           char incarnation[static INCARNATION_SIZE])
@@ -440,7 +428,7 @@ static int run_daemon(struct settings *settings, const struct options *options)
             log_event(LOG_WARNING, "start", LOG_S("msg", note));
         warn_of_idle_settings(settings, true);
         learn_sandbox();
-        protect_memory();
+        store_settings_guard_memory();
         status = run_master(settings, options, instance, &threads_left, &error);
     }
     if (status != 0 && error != NULL)

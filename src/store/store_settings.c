@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/exitcode.h"
@@ -149,6 +151,15 @@ struct s3_creds_source *store_settings_keep_keys(const struct settings *settings
 void store_settings_drop_keys(struct s3_creds_source *keys)
 {
     s3_creds_source_destroy(keys);
+}
+
+void store_settings_guard_memory(void)
+{
+    struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    if (!SANITIZED)
+        prctl(PR_SET_DUMPABLE, 0);
 }
 
 const char *const *store_settings_secrets(void)

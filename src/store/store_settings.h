@@ -39,6 +39,9 @@ bool store_settings_check(const struct settings *settings, char **error_r) MUST_
 /* store_tune() by settings: all that a reload may change. By the store's own thread. */
 bool store_settings_tune(struct store *store, const struct settings *settings,
                          char **error_r) MUST_CHECK;
+/* Keys lie in our memory: no core file of this process or of those it starts, and no tracing by
+ * others of our user. */
+void store_settings_guard_memory(void);
 /* Names of the environment's variables that hold secrets, NULL at the end. */
 const char *const *store_settings_secrets(void);
 /* The prefix of all keys: the one that the store's URL names, else setting `prefix`; with a slash

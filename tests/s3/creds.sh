@@ -109,6 +109,21 @@ else
     echo "no IPv6 here: not tried"
 fi
 
+# A command that hangs on its bucket leaves no core file with keys in it.
+exec 8< <(exec python3 -c 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(60)')
+pids+=($!)
+read -r mute <&8
+env "BLOBFORGE_S3_ENDPOINT_URL=http://127.0.0.1:$mute" AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret-of-nobody "$forge" list >/dev/null 2>&1 &
+hangs=$!
+pids+=("$hangs")
+deadline=$((SECONDS + 30 * slow))
+until grep -qE '^Max core file size +0 +0 ' "/proc/$hangs/limits"; do
+    [[ $SECONDS -lt $deadline ]] || fail "a core file could be written: $(grep core "/proc/$hangs/limits")"
+    sleep 0.05
+done
+kill "$hangs"
+
 if [[ $slow -gt 1 ]]; then
     echo "sessions that end while jobs run: tried in the plain build only"
     exit 0
