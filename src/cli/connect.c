@@ -180,17 +180,18 @@ static enum exitcode check_format(struct cli *cli)
     return cli_queue_failed(cli, result, error == NULL ? "settings in the bucket" : NULL, error);
 }
 
-static enum exitcode read_fleet(struct cli *cli)
+static enum exitcode read_fleet(struct cli *cli, unsigned flags)
 {
     char *error = NULL;
     enum queue_result result = fleet_refresh(&cli->queue, &cli->fleet, &cli->queue.limits, &error);
 
     if (result == QUEUE_OK)
         return EXITCODE_OK;
-    if (result == QUEUE_DAMAGED) { /* the local values hold: a command can go on */
+    if (result == QUEUE_DAMAGED) { /* who only looks can go on with the local values */
         cli_error("settings in the bucket: %s", error != NULL ? error : "unreadable");
         free(error);
-        return EXITCODE_OK;
+        return cli->fleet.read_boot_ms != 0 || (flags & CLI_WRITE) == 0 ? EXITCODE_OK
+                                                                        : EXITCODE_DATAERR;
     }
     return cli_queue_failed(cli, result, error == NULL ? "settings in the bucket" : NULL, error);
 }
@@ -211,7 +212,7 @@ enum exitcode cli_open(struct cli *cli, unsigned flags, struct queue **queue_r)
     if (code == EXITCODE_OK && (flags & ~cli->opened & CLI_WRITE) != 0)
         code = pass_gate(cli);
     if (code == EXITCODE_OK && (flags & ~cli->opened & CLI_FLEET) != 0)
-        code = read_fleet(cli);
+        code = read_fleet(cli, flags);
     if (code == EXITCODE_OK)
         cli->opened |= flags;
     return code;

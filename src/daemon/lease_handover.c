@@ -64,6 +64,7 @@ static struct json_object *lease_state(const struct lease *lease)
     }
     json_set_object(object, "slots", slots);
     json_set_object(object, "left", left);
+    json_set_object(object, "fleet", fleet_state_write(&lease->fleet));
     json_set_int(object, "last_seq", lease->last_seq);
     json_set_int(object, "began_ms", lease->began_ms);
     json_set_int(object, "began_boot_ms", lease->began_boot_ms);
@@ -129,8 +130,10 @@ void lease_take_over_figures(struct lease *lease)
 {
     struct json_object *state = lease->options->handover;
 
+    fleet_init(&lease->fleet);
     if (state == NULL)
         return;
+    fleet_state_read(json_get_object(state, "fleet"), &lease->fleet);
     json_get_int(state, "began_ms", &lease->began_ms);
     json_get_int(state, "began_boot_ms", &lease->began_boot_ms);
     figures_read(json_get_object(state, "figures"), &lease->counters, &lease->meter_before);

@@ -131,17 +131,20 @@ void lease_write_card(struct lease *lease, struct queue *queue, const char *stat
     buf_release(&body);
 }
 
-bool lease_card_is_foreign(struct lease *lease, struct queue *queue, char **text_r)
+enum lease_card lease_card_look(struct lease *lease, struct queue *queue, int64_t deadline_ms,
+                                char **text_r)
 {
     struct json_object *card = NULL;
     const char *host, *status, *beat;
     char key[KEY_SIZE];
     struct store_op op;
     int64_t beat_ms = 0;
-    bool foreign = false;
+    enum lease_card card_is = LEASE_CARD_FREE;
 
+    *text_r = NULL;
     store_op_init(&op, STORE_GET, key_worker(&queue->keys, lease->options->worker_id, key));
     op.max_bytes = JSON_RECORD_MAX;
+    op.deadline_ms = deadline_ms;
     store_run(queue->store, &op, 1);
     if (op.status == STORE_OK &&
         json_parse(op.data.data, op.data.len, JSON_RECORD_MAX, &card) == JSON_OK) {
@@ -150,17 +153,21 @@ bool lease_card_is_foreign(struct lease *lease, struct queue *queue, char **text
         beat = json_get_text(card, "last_heartbeat");
         if (beat != NULL)
             clock_parse_iso(beat, strlen(beat), &beat_ms);
-        foreign = host != NULL && strcmp(host, lease->options->host) != 0 &&
-                  (status == NULL || strcmp(status, "stopped") != 0) && op.date_ms_r > 0 &&
-                  op.date_ms_r - beat_ms < queue->limits.stale_ms;
-        if (foreign)
+        if (host != NULL && strcmp(host, lease->options->host) != 0 &&
+            (status == NULL || strcmp(status, "stopped") != 0) && op.date_ms_r > 0 &&
+            op.date_ms_r - beat_ms < queue->limits.stale_ms) {
+            card_is = LEASE_CARD_FOREIGN;
             *text_r = mem_printf("worker id %s: a daemon on host %s has it and is alive; set "
                                  "worker_id or instance",
                                  lease->options->worker_id, host);
+        }
+    } else if (op.status != STORE_OK && op.status != STORE_NOT_FOUND && op.status != STORE_FATAL) {
+        card_is = LEASE_CARD_UNANSWERED;
+        *text_r = mem_strdup(op.error != NULL ? op.error : store_status_name(op.status));
     }
     json_object_put(card);
     store_op_release(&op);
-    return foreign;
+    return card_is;
 }
 
 /* ---- orphans ---- */

@@ -160,35 +160,61 @@ static int ask_gate(struct opening *opening, char **text_r)
     }
 }
 
+/* Nothing is charged, buried or taken over by built-in values where the fleet may have its own: who
+ * has never read them waits. Numbers that contradict one another were read: they are said, and what
+ * can hold of them does. */
 static int read_fleet(struct opening *opening, char **text_r)
 {
     struct lease *lease = opening->lease;
-    char *error = NULL;
 
-    switch (fleet_refresh(&opening->queue, &opening->fleet, &opening->queue.limits, &error)) {
-    case QUEUE_FATAL:
+    opening->fleet.deadline_ms = ENTRY_MS;
+    for (;;) {
+        char *error = NULL;
+        enum queue_result result;
+
+        opening->queue.limits = lease->local_limits; /* a reload may have changed them */
+        result = fleet_refresh(&opening->queue, &opening->fleet, &opening->queue.limits, &error);
+
         if (opening->fleet.format > FLEET_FORMAT) {
             *text_r = error;
             return EXITCODE_GATE;
         }
-        break;
-    case QUEUE_OK:
-    case QUEUE_NONE:
-        break;
-    case QUEUE_BUSY:
-    case QUEUE_LOST:
-    case QUEUE_CANCEL:
-    case QUEUE_EXPIRED:
-    case QUEUE_DAMAGED:
-    case QUEUE_UNKNOWN:
-    case QUEUE_AGAIN:
-        break;
+        if (opening->fleet.read_boot_ms != 0) {
+            if (error != NULL)
+                log_event(LOG_WARNING, "store_error", LOG_S("msg", error));
+            free(error);
+            lease->fleet = opening->fleet;
+            lease->fleet.deadline_ms = 0;
+            return 0;
+        }
+        if (error == NULL)
+            error = mem_strdup(queue_result_name(result));
+        if (!wait_for_store(opening, error)) {
+            int status = gave_up(opening, error, text_r);
+            return status != EXITCODE_OK && result == QUEUE_DAMAGED ? EXITCODE_CONFIG : status;
+        }
+        free(error);
     }
-    if (error != NULL)
-        log_event(LOG_WARNING, "store_error", LOG_S("msg", error));
-    free(error);
-    lease->fleet = opening->fleet;
-    return 0;
+}
+
+static int ask_card(struct opening *opening, char **text_r)
+{
+    for (;;) {
+        char *text = NULL;
+
+        switch (lease_card_look(opening->lease, &opening->queue, ENTRY_MS, &text)) {
+        case LEASE_CARD_FREE:
+            return 0;
+        case LEASE_CARD_FOREIGN:
+            *text_r = text;
+            return EXITCODE_RUNNING;
+        case LEASE_CARD_UNANSWERED:
+            break;
+        }
+        if (!wait_for_store(opening, text))
+            return gave_up(opening, text, text_r);
+        free(text);
+    }
 }
 
 /* Crashed runs of ours on this host: their jobs are failed now, not after the stale timeout. */
@@ -245,8 +271,7 @@ int lease_open(struct lease *lease, struct store *store, char **text_r)
         .lease = lease, .began_boot_ms = clock_boot_ms(lease->clock), .backoff_ms = RETRY_MS};
     int status;
 
-    fleet_init(&opening.fleet);
-    fleet_init(&lease->fleet);
+    opening.fleet = lease->fleet; /* an earlier program of this process may have read it */
     queue_limits_default(&lease->local_limits);
     lease->local_limits.retry_base_ms = lease->pace.retry_base_ms;
     lease->local_limits.retry_max_ms = lease->pace.retry_max_ms;
@@ -261,8 +286,8 @@ int lease_open(struct lease *lease, struct store *store, char **text_r)
         status = ask_gate(&opening, text_r);
     if (status == 0 && !lease->finished)
         status = read_fleet(&opening, text_r);
-    if (status == 0 && !lease->finished && lease_card_is_foreign(lease, &opening.queue, text_r))
-        status = EXITCODE_RUNNING;
+    if (status == 0 && !lease->finished)
+        status = ask_card(&opening, text_r);
     if (status == 0 && !lease->finished)
         status = recover(&opening, text_r);
     if (lease->hold == HOLD_STORE && status == 0)

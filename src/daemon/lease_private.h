@@ -146,7 +146,13 @@ int lease_open(struct lease *lease, struct store *store, char **text_r);
 
 void lease_keeper_body(void *arg);
 void lease_write_card(struct lease *lease, struct queue *queue, const char *status);
-/* A live card of our id from another host: *text_r says so. */
-bool lease_card_is_foreign(struct lease *lease, struct queue *queue, char **text_r);
+enum lease_card {
+    LEASE_CARD_FREE,      /* none, ours, or of a daemon that is no more */
+    LEASE_CARD_FOREIGN,   /* a live one of our id from another host */
+    LEASE_CARD_UNANSWERED /* the store does not say */
+};
+/* Whose the card of our id is; *text_r (the caller frees) says it unless FREE. */
+enum lease_card lease_card_look(struct lease *lease, struct queue *queue, int64_t deadline_ms,
+                                char **text_r) MUST_CHECK;
 
 #endif

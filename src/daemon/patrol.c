@@ -13,6 +13,7 @@
 #include "queue/fleet.h"
 
 #define THREAD_STACK (512 * 1024)
+#define ASK_AGAIN_MS 5000            /* the fleet's settings */
 #define MANIFEST_MS (60 * 60 * 1000) /* between two looks at the manifest's form: two requests */
 
 static void on_notice(void *arg, const char *event, const char *hash, const char *text)
@@ -66,16 +67,25 @@ static bool rest(const struct patrol_options *options, struct clock *clock, int6
     return read_mail(options, local, &reloaded); /* a pass may have taken all the time there was */
 }
 
-static void refresh_limits(struct queue *queue, struct fleet *fleet,
+/* false: the fleet's settings were never read, or are not for this program: nobody is taken over
+ * and nothing is buried by built-in values. */
+static bool refresh_limits(struct queue *queue, struct fleet *fleet,
                            const struct queue_limits *local)
 {
     struct queue_limits limits = *local;
+    bool first = fleet->read_boot_ms == 0;
     char *error = NULL;
     enum queue_result result = fleet_refresh(queue, fleet, &limits, &error);
+    bool known = fleet->read_boot_ms != 0 && result != QUEUE_FATAL;
 
-    if (result == QUEUE_OK || result == QUEUE_NONE)
+    /* Numbers that contradict one another: what can hold of them, unless better ones are known. */
+    if (result == QUEUE_OK || (first && known))
         queue->limits = limits;
+    if (!known)
+        log_event(LOG_WARNING, "janitor",
+                  LOG_S("msg", error == NULL ? queue_result_name(result) : error));
     free(error);
+    return known;
 }
 
 static void pass(struct janitor *janitor)
@@ -145,7 +155,10 @@ static void *patrol_thread(void *arg)
         janitor = janitor_create(&queue);
         for (next = 0; rest(options, clock, next, &local);) {
             next = clock_boot_ms(clock) + interval_ms(options, &queue);
-            refresh_limits(&queue, &fleet, &local);
+            if (!refresh_limits(&queue, &fleet, &local)) {
+                next = clock_boot_ms(clock) + ASK_AGAIN_MS;
+                continue;
+            }
             pass(janitor);
             look_at_manifest(&queue, &manifest_due);
         }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/json.h"
 #include "queue/step.h"
 
@@ -108,6 +109,7 @@ static enum queue_result read_both(struct queue *queue, struct fleet *fleet, cha
 
     store_op_init(&ops[0], STORE_GET, key_registry(&queue->keys, "config.json", keys[0]));
     store_op_init(&ops[1], STORE_GET, key_registry(&queue->keys, "blobforge.json", keys[1]));
+    ops[0].deadline_ms = ops[1].deadline_ms = fleet->deadline_ms;
     result = step_read(queue, NULL, ops, 2, error_r);
     if (result == QUEUE_OK)
         result = fleet_parse(&ops[1], &ours, error_r);
@@ -141,12 +143,13 @@ static enum queue_result lay_over(const struct fleet *fleet, struct queue_limits
     struct queue_limits laid = *limits;
 
     lay(fleet->max_retries, 0, &laid.max_retries);
-    lay(fleet->heartbeat_ms, 1000, &laid.heartbeat_ms);
-    lay(fleet->config_stale_ms, 1, &laid.stale_ms);
-    lay(fleet->stale_ms, 1, &laid.stale_ms);
     lay(fleet->conversion_timeout_ms, 0, &laid.conversion_timeout_ms);
     lay(fleet->retry_base_ms, 0, &laid.retry_base_ms);
     lay(fleet->retry_max_ms, 0, &laid.retry_max_ms);
+    *limits = laid; /* what follows must go together */
+    lay(fleet->heartbeat_ms, 1000, &laid.heartbeat_ms);
+    lay(fleet->config_stale_ms, 1, &laid.stale_ms);
+    lay(fleet->stale_ms, 1, &laid.stale_ms);
     /* Where the fleet beats fast, one request lost in silence must not use up the lease. */
     if (laid.request_ms > laid.heartbeat_ms)
         laid.request_ms = laid.heartbeat_ms;
@@ -157,6 +160,8 @@ static enum queue_result lay_over(const struct fleet *fleet, struct queue_limits
             "a margin of %lld s; raise stale_timeout or lower heartbeat_interval",
             (long long)laid.stale_ms / 1000, (long long)laid.heartbeat_ms / 1000,
             (long long)laid.margin_ms / 1000);
+        if (limits->stale_ms < laid.stale_ms)
+            limits->stale_ms = laid.stale_ms;
         return QUEUE_DAMAGED;
     }
     *limits = laid;
@@ -171,8 +176,12 @@ enum queue_result fleet_refresh(struct queue *queue, struct fleet *fleet,
     char *newer = NULL;
 
     *error_r = NULL;
-    if (fleet->read_boot_ms == 0)
+    if (fleet->read_boot_ms == 0) {
+        int64_t deadline_ms = fleet->deadline_ms;
+
         fleet_init(fleet);
+        fleet->deadline_ms = deadline_ms;
+    }
     if (fleet->read_boot_ms == 0 || now - fleet->read_boot_ms >= REFRESH_MS) {
         read = read_both(queue, fleet, error_r);
         if (read == QUEUE_OK)
@@ -185,4 +194,45 @@ enum queue_result fleet_refresh(struct queue *queue, struct fleet *fleet,
     }
     laid = lay_over(fleet, limits, error_r);
     return read != QUEUE_OK ? read : laid;
+}
+
+/* ---- from program to program ---- */
+
+static int64_t *value_at(struct fleet *fleet, size_t i, const char **name_r)
+{
+    static const char *const names[] = {
+        "read_boot_ms", "format",        "max_retries",  "heartbeat_ms",         "config_stale_ms",
+        "stale_ms",     "retry_base_ms", "retry_max_ms", "conversion_timeout_ms"};
+    int64_t *const values[] = {
+        &fleet->read_boot_ms,  &fleet->format,          &fleet->max_retries,
+        &fleet->heartbeat_ms,  &fleet->config_stale_ms, &fleet->stale_ms,
+        &fleet->retry_base_ms, &fleet->retry_max_ms,    &fleet->conversion_timeout_ms};
+
+    *name_r = i < ARRAY_LEN(names) ? names[i] : NULL;
+    return i < ARRAY_LEN(names) ? values[i] : NULL;
+}
+
+struct json_object *fleet_state_write(const struct fleet *fleet)
+{
+    struct json_object *object = json_object_new_object();
+    struct fleet copy = *fleet;
+    const char *name;
+    int64_t *value;
+
+    for (size_t i = 0; (value = value_at(&copy, i, &name)) != NULL; i++)
+        json_set_int(object, name, *value);
+    return object;
+}
+
+void fleet_state_read(struct json_object *object, struct fleet *fleet_r)
+{
+    const char *name;
+    int64_t *value;
+
+    fleet_init(fleet_r);
+    for (size_t i = 0; object != NULL && (value = value_at(fleet_r, i, &name)) != NULL; i++)
+        if (!json_get_int(object, name, value)) {
+            fleet_init(fleet_r);
+            return;
+        }
 }
