@@ -7,6 +7,7 @@ DAEMON_TESTS = tests/daemon/many_jobs.sh tests/daemon/pid_lock.sh tests/daemon/c
 	tests/daemon/small_things.sh tests/daemon/control.sh tests/daemon/window.sh tests/daemon/notify.sh tests/daemon/units.sh \
 	tests/daemon/pid1.sh tests/daemon/signals.sh tests/daemon/resident.sh tests/daemon/memory_retry.sh \
 	tests/daemon/worker_stopped.sh tests/daemon/worker_garbage.sh tests/daemon/fleet.sh \
+	tests/daemon/cancel_running.sh \
 	tests/daemon/upgrade.sh tests/daemon/limits.sh tests/daemon/outputs.sh
 check_PROGRAMS += tests/daemon/test_daemon tests/daemon/fuzz_control
 tests_daemon_fuzz_control_SOURCES = tests/daemon/fuzz_control.c
