@@ -49,6 +49,7 @@ LIES = {
     "not-implemented": "conditional PUTs are answered 501",
     "bad-request": "conditional PUTs are answered 400",
     "busy": "everything is answered 503",
+    "busy-fleet": "the same, of registry/blobforge.json alone",
     "ignore-expiry": "a presigned request past its end is done",
     "ignore-age": "a request signed 20 minutes ago is done",
     "ignore-signed-headers": "a presigned request without its headers is done",
@@ -316,12 +317,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def list(self):
         prefix, after = self.query.get("prefix", ""), self.query.get("start-after", "")
         with self.world.lock:
-            keys = {key: value[1:] for key, value in self.world.objects.items()}
+            keys = {key: (*value[1:], len(value[0])) for key, value in self.world.objects.items()}
             listed, deleted = dict(self.world.listed), dict(self.world.deleted_at)
         if "ghost-list" in self.lies:
             for key, at in deleted.items():
                 if time.time() - at < 3:
-                    keys.setdefault(key, ("ghost", {}, at))
+                    keys.setdefault(key, ("ghost", {}, at, 1))
         lines = []
         for key in sorted(keys):
             if not key.startswith(prefix) or key <= after:
@@ -329,9 +330,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             etag = keys[key][0]
             if "stale-list" in self.lies and key in listed and time.time() - listed[key][0] < 1:
                 etag = listed[key][1]
-            lines.append("<Contents><Key>%s</Key><LastModified>%s</LastModified><ETag>%s</ETag><Size>1</Size></Contents>" % (
+            lines.append("<Contents><Key>%s</Key><LastModified>%s</LastModified><ETag>%s</ETag><Size>%d</Size></Contents>" % (
                 urllib.parse.quote(key, safe=""), time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(keys[key][2])),
-                "" if "no-etag" in self.lies else "&quot;%s&quot;" % etag))
+                "" if "no-etag" in self.lies else "&quot;%s&quot;" % etag, keys[key][3]))
         body = "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>%s</ListBucketResult>"
         return self.answer(200, {"Content-Type": "application/xml"}, (body % "".join(lines)).encode())
 
@@ -370,6 +371,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         address = self.request.getsockname()[0] if "split" in self.lies else ""
         self.world = worlds.setdefault((self.bucket, address), World())
         if "busy" in self.lies:
+            raise Refused(503, "SlowDown")
+        if "busy-fleet" in self.lies and self.key.endswith("registry/blobforge.json"):
             raise Refused(503, "SlowDown")
         self.check_signature()
 
