@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "daemon/lease_private.h"
 #include "janitor/janitor.h"
+#include "queue/identity.h"
 
 #define KEEPER_MS 60000
 #define RECOVER_MS 1000 /* doubled each time */
@@ -79,6 +80,7 @@ static void fill_card(struct lease *lease, const char *status, struct json_objec
     int64_t now_ms = store_server_ms(lease->keeper_queue.store, lease->clock);
     char now[CLOCK_ISO_SIZE], began[CLOCK_ISO_SIZE];
     struct utsname host;
+    char *process;
 
     if (lease->began_ms == 0) {
         lease->began_ms = now_ms;
@@ -94,6 +96,9 @@ static void fill_card(struct lease *lease, const char *status, struct json_objec
     }
     json_set_int(card, "cpu_count", sysconf(_SC_NPROCESSORS_ONLN));
     json_set_int(card, "pid", getpid());
+    process = identity_process(getpid());
+    json_set_text(card, "process", process);
+    free(process);
     json_set_text(card, "registered_at", began);
     json_set_text(card, "last_heartbeat", now);
     json_set_text(card, "status", status);
@@ -131,14 +136,62 @@ void lease_write_card(struct lease *lease, struct queue *queue, const char *stat
     buf_release(&body);
 }
 
+/* Of a host that beat lately; by the store's clock. */
+static bool is_of_another_host(const struct lease *lease, struct json_object *card, int64_t now_ms,
+                               int64_t stale_ms)
+{
+    const char *host = json_get_text(card, "hostname");
+    const char *beat = json_get_text(card, "last_heartbeat");
+    int64_t beat_ms = 0;
+
+    if (beat != NULL)
+        clock_parse_iso(beat, strlen(beat), &beat_ms);
+    return host != NULL && strcmp(host, lease->options->host) != 0 && now_ms > 0 &&
+           now_ms - beat_ms < stale_ms;
+}
+
+/* Of a process of this host that lives: whatever it is called there, and however long it has said
+ * nothing. A killed one's card never is, even where its number is in use again. */
+static bool is_of_another_process(struct json_object *card, int64_t *pid_r)
+{
+    const char *said = json_get_text(card, "process");
+    char *lives;
+    bool same;
+
+    if (said == NULL || !json_get_int(card, "pid", pid_r) || *pid_r == getpid())
+        return false;
+    lives = identity_process((pid_t)*pid_r);
+    same = lives != NULL && strcmp(lives, said) == 0;
+    free(lives);
+    return same;
+}
+
+/* NULL: not of a daemon that lives and is not ours; else who has it. The caller frees. */
+static char *who_has(const struct lease *lease, struct json_object *card, int64_t now_ms,
+                     int64_t stale_ms)
+{
+    const char *id = lease->options->worker_id, *status = json_get_text(card, "status");
+    int64_t pid = 0;
+
+    if (status != NULL && strcmp(status, "stopped") == 0)
+        return NULL;
+    if (is_of_another_host(lease, card, now_ms, stale_ms))
+        return mem_printf("worker id %s: a daemon on host %s has it and is alive; set "
+                          "worker_id or instance",
+                          id, json_get_text(card, "hostname"));
+    if (is_of_another_process(card, &pid))
+        return mem_printf("worker id %s: the daemon with pid %lld on this host has it; set "
+                          "another worker_id, or none",
+                          id, (long long)pid);
+    return NULL;
+}
+
 enum lease_card lease_card_look(struct lease *lease, struct queue *queue, int64_t deadline_ms,
                                 char **text_r)
 {
     struct json_object *card = NULL;
-    const char *host, *status, *beat;
     char key[KEY_SIZE];
     struct store_op op;
-    int64_t beat_ms = 0;
     enum lease_card card_is = LEASE_CARD_FREE;
 
     *text_r = NULL;
@@ -148,19 +201,9 @@ enum lease_card lease_card_look(struct lease *lease, struct queue *queue, int64_
     store_run(queue->store, &op, 1);
     if (op.status == STORE_OK &&
         json_parse(op.data.data, op.data.len, JSON_RECORD_MAX, &card) == JSON_OK) {
-        host = json_get_text(card, "hostname");
-        status = json_get_text(card, "status");
-        beat = json_get_text(card, "last_heartbeat");
-        if (beat != NULL)
-            clock_parse_iso(beat, strlen(beat), &beat_ms);
-        if (host != NULL && strcmp(host, lease->options->host) != 0 &&
-            (status == NULL || strcmp(status, "stopped") != 0) && op.date_ms_r > 0 &&
-            op.date_ms_r - beat_ms < queue->limits.stale_ms) {
+        *text_r = who_has(lease, card, op.date_ms_r, queue->limits.stale_ms);
+        if (*text_r != NULL)
             card_is = LEASE_CARD_FOREIGN;
-            *text_r = mem_printf("worker id %s: a daemon on host %s has it and is alive; set "
-                                 "worker_id or instance",
-                                 lease->options->worker_id, host);
-        }
     } else if (op.status != STORE_OK && op.status != STORE_NOT_FOUND && op.status != STORE_FATAL) {
         card_is = LEASE_CARD_UNANSWERED;
         *text_r = mem_strdup(op.error != NULL ? op.error : store_status_name(op.status));

@@ -148,7 +148,7 @@ void lease_keeper_body(void *arg);
 void lease_write_card(struct lease *lease, struct queue *queue, const char *status);
 enum lease_card {
     LEASE_CARD_FREE,      /* none, ours, or of a daemon that is no more */
-    LEASE_CARD_FOREIGN,   /* a live one of our id from another host */
+    LEASE_CARD_FOREIGN,   /* of our id, of a daemon that lives: on another host, or here */
     LEASE_CARD_UNANSWERED /* the store does not say */
 };
 /* Whose the card of our id is; *text_r (the caller frees) says it unless FREE. */

@@ -2,6 +2,7 @@
 #include "queue/identity.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,6 +63,45 @@ char *identity_command_id(const char *run_dir)
 
     identity_fingerprint(run_dir, fingerprint);
     return mem_printf("%s-cli-%ld", fingerprint, (long)getpid());
+}
+
+/* Clock ticks from boot to the start of a process that has not ended. The name in brackets may hold
+ * anything. */
+static bool read_start(pid_t pid, unsigned long long *ticks_r)
+{
+    char path[64], line[1024], state = 'X';
+    const char *end;
+    bool known = false;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    if (fgets(line, sizeof(line), file) != NULL && (end = strrchr(line, ')')) != NULL)
+        known = sscanf(end,
+                       ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                       "%*s %llu",
+                       &state, ticks_r) == 2;
+    fclose(file);
+    return known && state != 'Z' && state != 'X';
+}
+
+char *identity_process(pid_t pid)
+{
+    unsigned long long ticks;
+    char boot[37] = "";
+    FILE *file;
+
+    if (pid <= 0 || !read_start(pid, &ticks))
+        return NULL;
+    file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file == NULL)
+        return NULL;
+    if (fgets(boot, sizeof(boot), file) == NULL)
+        boot[0] = '\0';
+    fclose(file);
+    return boot[0] == '\0' ? NULL : mem_printf("%s %ld %llu", boot, (long)pid, ticks);
 }
 
 void identity_incarnation(struct rng *rng, char text_r[static INCARNATION_SIZE])

@@ -7,6 +7,8 @@
 #ifndef BF_QUEUE_IDENTITY_H
 #define BF_QUEUE_IDENTITY_H
 
+#include <sys/types.h>
+
 #include "base/compiler.h"
 #include "base/rng.h"
 
@@ -23,6 +25,9 @@ char *identity_daemon_id(const char *worker_id, const char *run_dir,
 char *identity_command_id(const char *run_dir) MUST_CHECK;
 /* New for every start of a program. */
 void identity_incarnation(struct rng *rng, char text_r[static INCARNATION_SIZE]);
+/* "BOOT-ID PID START": of a process of this pid namespace, never that of another, before or after
+ * it. NULL: there is none that runs, or it is hidden from us. The caller frees. */
+char *identity_process(pid_t pid) MUST_CHECK;
 /* This host's name, for records and messages. The caller frees. */
 char *identity_host(void) MUST_CHECK;
 
