@@ -263,6 +263,8 @@ void slot_dispatch(struct slots *slots, struct slot *slot)
     memcpy(message.claim, job->start->claim, sizeof(message.claim));
     if (!sandbox_level_parse(settings_text(settings, SETTING_SANDBOX), &message.sandbox))
         message.sandbox = SANDBOX_AUTO;
+    if (message.sandbox == SANDBOX_AUTO) /* what was found and logged at the start */
+        message.sandbox = sandbox_best();
     if (strcmp(settings_text(settings, SETTING_CONVERTER_MODE), "resident") == 0)
         message.resident_jobs = settings_number(settings, SETTING_RECYCLE_JOBS);
     if (!sandbox_profile_parse(settings_text(settings, SETTING_SANDBOX_PROFILE), &message.profile))
