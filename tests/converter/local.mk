@@ -17,7 +17,7 @@ quality: src/converter/pdf2md
 
 CONVERTER_PAGES = bidi code columns figure form headings heads hidden links lists notes papertable rotated ruled scripts spans tagged toc unruled vertical
 CONVERTER_PAPERS = definitions paper
-EXTRA_DIST += tests/converter/common.sh tests/converter/exits.sh tests/converter/fuzz.sh tests/converter/fuzz_stages.c \
+EXTRA_DIST += tests/converter/common.sh tests/converter/compare.py tests/converter/exits.sh tests/converter/fuzz.sh tests/converter/fuzz_stages.c \
 	tests/converter/makepdf.py tests/converter/mutants.py tests/converter/options.sh tests/converter/pages.sh \
 	tests/converter/quality.sh tests/converter/robust.sh \
 	$(CONVERTER_PAGES:%=tests/converter/pages/%.page) $(CONVERTER_PAGES:%=tests/converter/pages/%.md) \

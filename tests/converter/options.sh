@@ -76,6 +76,15 @@ done
 expect 0 "$pdf2md" --from-dump --draw 1 "$tmp/white.png" "$tmp/blocks.dump"
 [ "$(head -c 4 "$tmp/white.png" | tail -c 3)" = PNG ] || fail "--draw of a dump makes no PNG"
 
+# The measuring program measures: a row for each program, and the same bytes again.
+mkdir "$tmp/corpus"
+cp "$tmp/ruled.pdf" "$tmp/links.pdf" "$tmp/corpus"
+expect 0 python3 -B "$here/compare.py" --pdf2md "$pdf2md" --pages "$tmp/corpus" --manual "$tmp/heads.pdf" --rounds 1 \
+    --peer "copy=cp {in} {out}"
+[ "$(grep -c '^| copy | ' "$tmp/out")" -eq 2 ] || fail "compare.py: not two rows of the peer: $(cat "$tmp/out")"
+grep -q ': 3 of 3 documents$' "$tmp/out" || fail "compare.py: $(cat "$tmp/out")"
+expect 1 python3 -B "$here/compare.py" --pdf2md "$pdf2md" --pages "$tmp/corpus" --peer "liar=false {in}"
+
 # A scan made here: a page of text drawn to a picture must come back with 98 of 100 words.
 if command -v pdftoppm >/dev/null && command -v pdftotext >/dev/null; then
     make_pdf columns
