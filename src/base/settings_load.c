@@ -127,7 +127,10 @@ bool settings_load_file(struct settings *settings, const char *path, bool must_e
     if (fd < 0 && !must_exist && (errno == ENOENT || errno == ENOTDIR))
         return true;
     if (fd < 0)
-        return say_file(path, strerror(errno), error_r);
+        return say_file(path,
+                        errno == ENOENT ? "No such file or directory; make it or name another one"
+                                        : strerror(errno),
+                        error_r);
     if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
         (void)say_file(path, "is a directory; name a file", error_r);
         goto out;

@@ -25,6 +25,7 @@ static enum exitcode run(struct cli *cli)
     struct wish wish = {cli_flag(cli, "requeue") ? CANCEL_REQUEUE : CANCEL_BURY, moves_by()};
     struct move move = {.doing = "cancelling",
                         .action = "cancelled",
+                        .asked = "asked to end",
                         .would = "would_cancel",
                         .step = step,
                         .arg = &wish,

@@ -53,7 +53,7 @@ static enum exitcode run(struct cli *cli)
     if (strcmp(operands[0], operands[1]) == 0 && cli_value(cli, "from-option") == NULL &&
         cli_value(cli, "to-option") == NULL && cli_value(cli, "from-config") == NULL &&
         cli_value(cli, "to-config") == NULL)
-        return cli_usage(cli, "copy: source and target are the same store");
+        return cli_usage(cli, "source and target are the same store");
     options = cli_values(cli, "from-option", &from_count);
     from = cli_other(cli, operands[0], cli_value(cli, "from-config"), options, from_count);
     if (from != NULL) {

@@ -31,7 +31,8 @@ static enum exitcode run(struct cli *cli)
         return cli_usage(cli, "a screen is no JSON; `blobforge dashboard --json` prints once");
     if (!cli_terminal_out() || isatty(STDIN_FILENO) != 1)
         return cli_usage(cli, "needs a terminal; `blobforge dashboard` prints once");
-    code = cli_open(cli, CLI_READ, &queue);
+    /* The screen stays alive with a server that does not answer: the hands look at the format. */
+    code = cli_open(cli, CLI_READ | CLI_ANY_FORMAT, &queue);
     if (code == EXITCODE_OK)
         code = hands_start(cli, queue, interval, &hands);
     if (code != EXITCODE_OK)

@@ -63,6 +63,14 @@ static bool is_config(const struct cli_command *command)
 
 #define CONFIG_WORDS "show set unset"
 
+/* `ctl log-level` is followed by a level. */
+static bool is_ctl(const struct cli_command *command)
+{
+    return strcmp(command->name, "ctl") == 0;
+}
+
+#define LEVEL_WORDS "debug info warning error"
+
 /* Text inside '...' of a shell; zsh also takes `:`, `[` and `]` for its own. */
 static void append_quoted(struct buf *out, const char *text, const char *escaped)
 {
@@ -133,6 +141,15 @@ static void bash_operands(struct buf *out, const struct cli_command *command)
     if (is_config(command)) {
         buf_puts(out, "            _blobforge_words '" CONFIG_WORDS "'\n"
                       "            _blobforge_ask settings\n");
+        return;
+    }
+    if (is_ctl(command)) {
+        buf_printf(out,
+                   "            case $prev in\n"
+                   "            log-level) _blobforge_words '" LEVEL_WORDS "' ;;\n"
+                   "            *) _blobforge_words '%s' ;;\n"
+                   "            esac\n",
+                   meaning->words);
         return;
     }
     switch (meaning->value) {
@@ -289,6 +306,12 @@ static void zsh_command(struct buf *out, const struct cli_command *command)
         buf_puts(out, "        '1:what:_blobforge_config' \\\n        '*:name:");
         zsh_action(out, &settings);
         buf_puts(out, "'\n");
+    } else if (is_ctl(command)) {
+        buf_printf(
+            out,
+            "        '*:operand:{ case ${words[CURRENT-1]} in log-level) compadd " LEVEL_WORDS
+            " ;; *) compadd %s ;; esac }'\n",
+            meaning_of(command->operands)->words);
     } else if (command->operands[0] != '\0') {
         buf_puts(out, "        '*:operand:");
         zsh_action(out, meaning_of(command->operands));
@@ -424,6 +447,16 @@ static void fish_command(struct buf *out, const struct cli_command *command)
         buf_printf(out, "complete -c blobforge%s -a '" CONFIG_WORDS "'\n", buf_text(&condition));
         buf_printf(out, "complete -c blobforge%s -a '(__blobforge_ask settings)'\n",
                    buf_text(&condition));
+    } else if (is_ctl(command)) {
+        static const char before[] = "(commandline -opc)[-1]";
+
+        buf_printf(
+            out,
+            "complete -c blobforge -n '__blobforge_command_is ctl; and test %s = log-level' "
+            "-a '" LEVEL_WORDS "'\n"
+            "complete -c blobforge -n '__blobforge_command_is ctl; and test %s != log-level' "
+            "-a '%s'\n",
+            before, before, meaning->words);
     } else if (meaning->value != VALUE_NONE) {
         buf_printf(out, "complete -c blobforge%s", buf_text(&condition));
         fish_value(out, meaning);

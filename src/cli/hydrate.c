@@ -116,6 +116,7 @@ bool hydrate_is_current(const struct hydrate_target *target, const char *hash,
     struct stat st;
 
     if (fstatat(target->dir_fd, target->markdown, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !(S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) || /* no Markdown */
         st.st_mtim.tv_sec < result_seconds)
         return false;
     return owner_of(target->dir_fd, target->markdown, mark) != OWNER_US || mark[0] == '\0' ||

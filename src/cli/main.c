@@ -59,6 +59,13 @@ static bool load_options(struct cli *cli, char **error_r)
     return true;
 }
 
+/* `config set` makes the file that it is to write, as it makes the user's own. */
+static bool makes_file(const struct cli *cli)
+{
+    return strcmp(cli->command->name, "config") == 0 && cli->args.operand_count > 0 &&
+           strcmp(cli->args.operands[0], "set") == 0;
+}
+
 static enum exitcode load_settings(struct cli *cli)
 {
     const struct args_found *file = args_find(&cli->args, "config");
@@ -67,7 +74,7 @@ static enum exitcode load_settings(struct cli *cli)
 
     cli->settings = settings_create();
     if (file != NULL)
-        ok = load_file(cli, file->value, true, &error);
+        ok = load_file(cli, file->value, !makes_file(cli), &error);
     else
         ok = load_file(cli, BF_SYSCONFDIR "/blobforge/blobforge.conf", false, &error) &&
              load_user_file(cli, &error);

@@ -27,15 +27,23 @@ char *moves_by(void)
 
 /* ---- a job's line ---- */
 
-static void print_move(struct cli *cli, const char *hash, const char *action, const char *from,
-                       const char *to, const char *error)
+static void print_move(struct cli *cli, const struct move *move, const char *hash,
+                       const char *action, const char *from, const char *to, const char *error)
 {
     struct json_object *line;
+    bool asked = move->asked != NULL && action == move->action && from != NULL &&
+                 strcmp(from, job_state_name(JOB_PROCESSING)) == 0;
+
+    if (asked && !cli_json(cli))
+        action = move->asked;
 
     if (!cli_json(cli)) {
         if (error != NULL || cli_quiet(cli))
             return;
-        if (to != NULL)
+        if (to != NULL && asked)
+            cli_printf("%.12s  %s  %s -> %s with its daemon's next heartbeat\n", hash, action, from,
+                       to);
+        else if (to != NULL && strcmp(to, job_state_name(JOB_UNKNOWN)) != 0)
             cli_printf("%.12s  %s  %s -> %s\n", hash, action, from != NULL ? from : "-", to);
         else
             cli_printf("%.12s  %s  %s\n", hash, action, from != NULL ? from : "-");
@@ -116,14 +124,14 @@ static bool take_outcome(void *arg, size_t index, void *found)
     if (outcome->result == QUEUE_OK) {
         bool needed = outcome->to != NULL;
 
-        print_move(bulk->cli, hash, needed ? bulk->move->action : "none", outcome->from,
+        print_move(bulk->cli, bulk->move, hash, needed ? bulk->move->action : "none", outcome->from,
                    needed ? outcome->to : outcome->from, NULL);
         bulk->moved++;
         free(outcome->error);
     } else {
         shown = mem_strdup(outcome->error);
         code = cli_worse(code, cli_queue_failed(bulk->cli, outcome->result, hash, outcome->error));
-        print_move(bulk->cli, hash, "error", outcome->from, outcome->to,
+        print_move(bulk->cli, bulk->move, hash, "error", outcome->from, outcome->to,
                    shown != NULL ? shown : queue_result_name(outcome->result));
         bulk->failed++;
         free(shown);
@@ -143,7 +151,7 @@ static enum exitcode show_plan(struct cli *cli, const struct move *move,
         char hash[65];
 
         picked_hash(picked, hash);
-        print_move(cli, hash, move->would,
+        print_move(cli, move, hash, move->would,
                    picked->state == SELECT_UNKNOWN ? NULL
                                                    : job_state_name((enum job_state)picked->state),
                    NULL, NULL);

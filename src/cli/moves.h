@@ -17,7 +17,9 @@ enum move_ask {
 struct move {
     const char *doing;  /* "retrying", for the progress line */
     const char *action; /* of a job that was changed: "retried"; what was nothing to do: "none" */
-    const char *would;  /* with --dry-run: "would_retry" */
+    const char
+        *asked; /* the same of a running job, which its daemon is to end; NULL: as `action` */
+    const char *would; /* with --dry-run: "would_retry" */
     /* One job; as queue_retry(). In any thread. */
     enum queue_result (*step)(struct queue *queue, const char *hash, void *arg, const char **from_r,
                               const char **to_r, char **error_r);

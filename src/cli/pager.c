@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/alloc.h"
+#include "base/quote.h"
 #include "cli/cli.h"
+#include "convert/command.h"
 
 static pid_t pager = -1;
 
@@ -37,11 +40,33 @@ static void tell_less(void)
     free(all);
 }
 
+/* Is the program there? A shell's words are the shell's to find. */
+static bool is_there(const char *command)
+{
+    size_t len = strcspn(command, " \t");
+    char *word = mem_strndup(command, len), *file = NULL;
+    bool plain = strpbrk(word, "=$`'\"\\~(){};&|<>*?") == NULL;
+
+    if (plain)
+        file = command_find(word, getenv("PATH"));
+    if (plain && file == NULL) {
+        char *quoted = quote_name(word);
+
+        cli_error("PAGER: %s is not installed; shown without a pager", quoted);
+        free(quoted);
+    }
+    free(word);
+    free(file);
+    return !plain || file != NULL;
+}
+
 void pager_begin(void)
 {
     const char *command = getenv("PAGER");
     int ends[2];
 
+    if (command != NULL && *command != '\0' && cli_terminal_out() && !is_there(command))
+        return;
     if (command == NULL && has_less())
         command = "less";
     if (!cli_terminal_out() || command == NULL || *command == '\0' || strcmp(command, "cat") == 0)

@@ -19,6 +19,7 @@
 #include "cli/jobs.h"
 #include "cli/moves.h"
 #include "cli/watch.h"
+#include "queue/fleet.h"
 
 #define LOG_MAX (256u << 10)
 
@@ -60,6 +61,18 @@ static void tell(struct hands *hands)
     (void)n; /* full means that it is readable already */
 }
 
+/* As cli_open() does it: nothing is read or changed in a bucket of a newer format. */
+static enum queue_result check_format(struct queue *queue, char **error_r)
+{
+    enum queue_result result = fleet_check_format(queue, error_r);
+
+    if (result != QUEUE_DAMAGED)
+        return result;
+    free(*error_r);
+    *error_r = NULL;
+    return QUEUE_OK;
+}
+
 /* ---- the reader ---- */
 
 static void rest(struct hands *hands)
@@ -82,6 +95,7 @@ static void *reader_thread(void *arg)
 {
     struct hands *hands = arg;
     struct board *board = board_create(&hands->reader_queue);
+    bool known = false; /* the bucket's format */
 
     for (;;) {
         char *error = NULL;
@@ -90,7 +104,10 @@ static void *reader_thread(void *arg)
         pthread_mutex_lock(&hands->lock);
         hands->looking_since = clock_boot_ms(clock_system());
         pthread_mutex_unlock(&hands->lock);
-        result = board_look(board, &error);
+        result = known ? QUEUE_OK : check_format(&hands->reader_queue, &error);
+        known = result == QUEUE_OK;
+        if (known)
+            result = board_look(board, &error);
         if (result != QUEUE_OK && error == NULL)
             error = mem_strdup(queue_result_name(result));
 
@@ -284,6 +301,10 @@ static enum queue_result act(struct hands *hands, const struct task *task, char 
     const char *from = NULL, *to = NULL;
     enum queue_result result = QUEUE_OK;
 
+    if (task->act != HAND_PAUSE && task->act != HAND_RESUME)
+        result = check_format(queue, error_r);
+    if (result != QUEUE_OK)
+        return result;
     switch (task->act) {
     case HAND_DETAIL:
         return tell_all(queue, task->hash, text_r, error_r);

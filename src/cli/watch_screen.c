@@ -66,6 +66,14 @@ static void set_up_colors(struct screen *screen)
     init_pair(TINT_BAD, COLOR_RED, -1);
 }
 
+/* A terminal whose cursor cannot be placed, such as "dumb", stays empty. */
+static bool can_be_drawn_on(void)
+{
+    char name[] = "cup", *text = tigetstr(name);
+
+    return text != NULL && text != (char *)-1;
+}
+
 enum exitcode screen_run(struct hands *hands, const char *url)
 {
     struct screen screen = {.hands = hands, .url = url};
@@ -75,7 +83,11 @@ enum exitcode screen_run(struct hands *hands, const char *url)
     screen.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     set_escdelay(50);
     terminal = newterm(NULL, stdout, stdin);
-    if (terminal == NULL) {
+    if (terminal == NULL || !can_be_drawn_on()) {
+        if (terminal != NULL) {
+            endwin();
+            delscreen(terminal);
+        }
         cli_error("watch: this terminal (TERM=%s) cannot be drawn on; set TERM, or use `blobforge "
                   "dashboard`",
                   getenv("TERM") != NULL ? getenv("TERM") : "");

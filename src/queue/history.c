@@ -203,6 +203,20 @@ bool history_ends_buried(const struct history *history)
     return last == ATTEMPT_BURIED || last == ATTEMPT_CANCELLED;
 }
 
+/* For people: a store's clock may be of whole seconds, a record's is not. */
+static int compare_lines(const void *a, const void *b)
+{
+    const struct history_line *x = a, *y = b;
+    int64_t x_ms = x->attempt.ended_ms > 0 ? x->attempt.ended_ms : x->modified_ms;
+    int64_t y_ms = y->attempt.ended_ms > 0 ? y->attempt.ended_ms : y->modified_ms;
+
+    if (x_ms != y_ms)
+        return x_ms < y_ms ? -1 : 1;
+    if (x->attempt.number != y->attempt.number)
+        return x->attempt.number < y->attempt.number ? -1 : 1;
+    return strcmp(x->attempt.claim, y->attempt.claim);
+}
+
 enum queue_result view_attempts(struct queue *queue, const char *hash,
                                 struct record_attempt **attempts_r, size_t *count_r, char **error_r)
 {
@@ -211,6 +225,8 @@ enum queue_result view_attempts(struct queue *queue, const char *hash,
 
     *error_r = NULL;
     result = history_read(queue, NULL, hash, &history, error_r);
+    if (history.count > 1)
+        qsort(history.lines, history.count, sizeof(*history.lines), compare_lines);
     *attempts_r = mem_alloc((history.count + 1) * sizeof(**attempts_r));
     *count_r = history.count;
     for (size_t i = 0; i < history.count; i++)

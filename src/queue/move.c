@@ -200,7 +200,7 @@ static enum queue_result run_move(struct move *move, const char *hash, const cha
             result = act_under_lock(move, &claim, &done, error_r);
     }
     if (result == QUEUE_BUSY)
-        step_error(error_r, "job %.12s is being worked on", hash);
+        step_error(error_r, "job %.12s is being worked on; wait for its end, or cancel it", hash);
     claim_release_memory(&claim);
     *from_r = move->from_name;
     *to_r = result != QUEUE_OK ? move->from_name : done ? NULL : move->to_name;

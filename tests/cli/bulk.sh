@@ -87,7 +87,7 @@ err_has "7 documents would be removed for good; give --yes to mean it"
 expect 0 "$bf" remove --state raw --match bad --dry-run
 out_lines 6 "would_remove  raw"
 expect 0 "$bf" remove --state raw --match bad --yes
-out_lines 6 "raw -> unknown"
+out_lines 6 "removed  raw"
 expect 0 "$bf" list --state raw --json
 out_lines 1 '"state":"raw"'
 expect 0 "$bf" remove "$crash"
@@ -100,7 +100,7 @@ expect 0 "$bf" remove --force "$(printf %.16s "$good")" --json
 out_has '"from":"done","to":"unknown"'
 count_is "done" 5
 expect 0 "$bf" remove --state "done" --force --yes
-out_lines 5 "done -> unknown"
+out_lines 5 "removed  done"
 count_is "done" 0
 # Nothing is left of any of them, the manifest's entries neither: the same files are new again.
 expect 0 "$bf" ingest --json "$tmp/in"

@@ -58,6 +58,8 @@ for shell in $shells; do
     has "$shell" "blobforge config set s" slots
     has "$shell" "blobforge config set max" max_retries
     offers "$shell" "blobforge ctl dr" drain
+    offers "$shell" "blobforge ctl log-level " "debug error info warning"
+    offers "$shell" "blobforge ctl log-level w" warning
     case $(what "$shell" "blobforge ") in *complete*) fail "$shell offers what is hidden" ;; esac
 done
 # A store that is not there, or does not answer, offers nothing, and soon.

@@ -70,6 +70,17 @@ wait
 [ -z "$(find "$XDG_CONFIG_HOME" -name 'blobforge.conf.*')" ] || fail "staged files are left"
 rm "$file"
 
+# A file that -f names is made as one's own is, with its folder; to read it, it must be there.
+expect 78 "$bf" -f "$tmp/new.conf" list
+err_has "No such file or directory; make it or name another one"
+expect 78 "$bf" -f "$tmp/new.conf" config unset slots
+expect 0 "$bf" -f "$tmp/new.conf" config set slots 3
+[ "$(cat "$tmp/new.conf")" = "slots = 3" ] || fail "-f made: $(cat "$tmp/new.conf")"
+expect 0 "$bf" config -f "$tmp/made/new.conf" set slots=4
+[ "$(cat "$tmp/made/new.conf")" = "slots = 4" ] || fail "-f made: $(cat "$tmp/made/new.conf")"
+expect 0 "$bf" -f "$tmp/new.conf" config set slots 5
+[ "$(cat "$tmp/new.conf")" = "slots = 5" ] || fail "-f changed: $(cat "$tmp/new.conf")"
+
 # The bucket.
 mkdir -p "$tmp/store/pdf/registry"
 printf '{"max_retries": true, "from_v1": {"kept": 1}}' >"$tmp/store/pdf/registry/config.json"

@@ -239,4 +239,6 @@ case $status in
 esac
 expect 0 "$bf" copy "$from" "file://$tmp/stopped"
 [ "$(find "$tmp/stopped/pdf/store/raw" -type f | wc -l)" = 413 ] || fail "$last: documents are missing"
+expect 64 "$bf" copy file:///x file:///x
+grep -qx 'blobforge: copy: source and target are the same store; .*' "$tmp/err" || fail "$last: $(cat "$tmp/err")"
 exit "$bad"

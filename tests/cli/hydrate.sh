@@ -222,4 +222,15 @@ for pdf in "$tmp"/many/*.pdf; do
 done
 expect 0 "$bf" hydrate "$tmp/many"
 out_has "0 written, 300 current"
+
+# A folder in the Markdown's place is not the Markdown: it is kept aside, as a text of somebody's is.
+pdf=$(find "$tmp/many" -name '*.pdf' | sort | head -n 1)
+mkdir "$tmp/folder"
+cp "$pdf" "$tmp/folder/a.pdf"
+mkdir "$tmp/folder/a.md"
+touch -d '+5 seconds' "$tmp/folder/a.md"
+expect 0 "$bf" hydrate "$tmp/folder"
+out_has "1 written, 0 current"
+is_there "$tmp/folder/a.md"
+[ -d "$tmp/folder/a.md~" ] || fail "$last: the folder has gone"
 exit "$bad"

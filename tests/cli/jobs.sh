@@ -212,6 +212,7 @@ err_has "no such job"
 out_has "dead -> todo"
 # A running one gets the mark; nothing else changes.
 expect 0 "$bf" cancel "$running"
+out_has "asked to end  processing -> dead with its daemon's next heartbeat"
 grep -q '"cancel"' "$store/queue/processing/$(printf %.2s "$running")/$running" || fail "no cancel mark in the lock"
 # A retry of a job that somebody holds waits for another time.
 expect 75 "$bf" retry --reset "$running"
@@ -265,4 +266,31 @@ for body in '{"error": "cut' '[1, 2]' '"text"' '{"error": {"a": [1]}, "total_ret
     grep -q dead "$tmp/out" "$tmp/err" || fail "$last: nothing is said"
 done
 expect 0 "$bf" list
+
+# Attempts that ended within one second of the store's clock stand in the order in which they ended.
+order=0000000000000000000000000000000000000000000000000000000000000777
+put "$store" store/raw "$order.pdf" <"$tmp/todo.pdf"
+attempts="$store/registry/logs/$(printf %.2s "$order")/$order/attempts"
+mkdir -p "$attempts"
+for row in 3:a:700 1:c:100 2:b:400 4:d:700; do
+    number=${row%%:*} ended=${row##*:} letter=${row#*:}
+    claim=$(printf '%032d' 0 | tr 0 "${letter%:*}")
+    printf '{"number": %s, "claim": "%s", "ended_ms": 1700000000%s, "outcome": "failed", "charged": true, "cause": "host", "error": "e%s"}' \
+        "$number" "$claim" "$ended" "$number" >"$attempts/$claim.json"
+done
+touch -d @1700000001 "$attempts"/*
+expect 0 "$bf" status "$order"
+[ "$(grep -o ' e[1-4] *$' "$tmp/out" | tr -d ' \n')" = e1e2e3e4 ] || fail "$last: the attempts' order"
+expect 0 "$bf" logs --json "$order"
+[ "$(grep -o '"error":"e[1-4]"' "$tmp/out" | tr -dc 1-4)" = 1234 ] || fail "$last: the attempts' order"
+
+# A folder of the queue that one may not read is a matter of rights.
+chmod 000 "$store/queue/dead"
+if [ "$(id -u)" = 0 ]; then
+    expect 77 setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search "$bf" list
+else
+    expect 77 "$bf" list
+fi
+err_has "Permission denied"
+chmod 700 "$store/queue/dead"
 exit "$bad"

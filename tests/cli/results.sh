@@ -183,6 +183,14 @@ z.writestr("content.md", "# Title\n\nText \\* with \x1b[31mcolour\n")
 PY
 fi
 
+# ---- a pager that is not there ----
+if command -v script >/dev/null 2>&1; then
+    PAGER='nosuchpager -x' script -qec "'$bf' preview $hash" /dev/null >"$tmp/out" 2>&1 </dev/null || fail "no pager: status $?"
+    last="preview without its pager"
+    out_has "PAGER: 'nosuchpager' is not installed; shown without a pager"
+    out_has 'colour'
+fi
+
 # ---- names that lead elsewhere, links, damage ----
 refused() { # WHAT
     for how in "download -x -O evil" "preview"; do

@@ -250,9 +250,22 @@ if grep -qE "$(printf '\033')\[3[0-7]" "$tmp/out"; then fail "$last: colours"; f
 keys C-c
 until_ok "Ctrl-C leaves" shows 'ended with status 0'
 tmux -L "$session" kill-server
-session=three
-tmux -L "$session" -f /dev/null new-session -d -x 80 -y 24 "env TERM=nothing-of-the-kind sh '$tmp/watch.sh'" 2>"$tmp/err" || fail "tmux"
-until_ok "said" shows 'cannot be drawn on'
+for terminal in nothing-of-the-kind dumb; do
+    session=three-$terminal
+    tmux -L "$session" -f /dev/null new-session -d -x 80 -y 24 "env TERM=$terminal sh '$tmp/watch.sh'" 2>"$tmp/err" || fail "tmux"
+    until_ok "said" shows "TERM=$terminal. cannot be drawn on"
+    until_ok "its status" shows 'ended with status 69'
+    tmux -L "$session" kill-server
+done
+
+# ---- a bucket that a newer program keeps ----
+mkdir -p "$tmp/newer/pdf/registry"
+make_pdf "$tmp/newer.pdf" newer
+BLOBFORGE_STORE="file://$tmp/newer" expect 0 "$bf" -q ingest "$tmp/newer.pdf"
+printf '{"format": 99}' >"$tmp/newer/pdf/registry/blobforge.json"
+session=newer
+tmux -L "$session" -f /dev/null new-session -d -x 120 -y 24 "env BLOBFORGE_STORE=file://$tmp/newer sh '$tmp/watch.sh'" 2>"$tmp/err" || fail "tmux"
+until_ok "said" shows 'the bucket has format 99'
 tmux -L "$session" kill-server
 
 # ---- a server that has never answered ----

@@ -60,7 +60,7 @@ $command" >"$dir/log" 2>&1 </dev/null || fail "$where: $command: status $?"
     "blobforge search"*) [[ $(wc -l <"$dir/log") -ge 5 ]] || fail "$command finds too little" ;;
     "blobforge list --state dead") grep -q broken "$dir/log" || fail "$command does not name the broken file" ;;
     "blobforge logs"*) grep -q "cause document" "$dir/log" || fail "$command does not name the cause" ;;
-    "blobforge remove"*) grep -q "dead -> unknown" "$dir/log" || fail "$command did not remove it" ;;
+    "blobforge remove"*) grep -q "removed  dead" "$dir/log" || fail "$command did not remove it" ;;
     esac
 done <<<"$lines"
 grep -qE '^done +8' "$dir/log" || fail "not every document is done at the end"

@@ -48,6 +48,7 @@ for typed, wanted in [
     ("blobforge --store %s status %s" % (store, digest[:6]), "blobforge --store %s status %s " % (store, digest)),
     ("blobforge config set max_r", "blobforge config set max_retries "),
     ("blobforge ctl dra", "blobforge ctl drain "),
+    ("blobforge ctl log-level warn", "blobforge ctl log-level warning "),
 ]:
     send(typed + "\t\x18\x02")
     shown = re.findall("<<(.*?)>>", read_until("<<(.*?)>>", 30), re.S)[-1]

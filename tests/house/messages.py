@@ -49,6 +49,7 @@ NO_MESSAGES = (
     ("*:progress_begin#2 *", "what is at work"),
     ("*:setproctitle#0 *", "what is at work"),
     ("*:{struct gang} *", "what is at work"),
+    ("src/cli/cmd_cancel.c:run:{struct move} asked to end", "answers"),
     ("src/daemon/master_notify.c:*", "what is at work"),
     ("src/daemon/master_window.c:*run_window opens*", "what is at work"),
     ("src/convert/sandbox.c:cgroup_text:*", "which sandbox there is"),
