@@ -116,7 +116,8 @@ tell() { # STAGE PATTERN
 
 stage_sim() {
     [ -f "$logs/gcc/Makefile" ] || build gcc CC=gcc || return
-    step sim "make sim" make -C "$logs/gcc" sim SIM_JOBS="$jobs"
+    # A fresh seed that fails has found something; the long hunts are `make sim` by hand.
+    step sim "make sim" make -C "$logs/gcc" sim SIM_JOBS="$jobs" SIM_FRESH=500
     tell sim 'seeds|^ +(faults|what came|commands|documents|attempts|never met):|again:|planted bugs|SURVIVES'
 }
 
