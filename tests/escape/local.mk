@@ -9,7 +9,7 @@ tests_escape_suite_LDADD = $(BF_LIBS)
 TESTS += tests/escape/escape.sh
 EXTRA_DIST += tests/escape/escape.sh
 
-escape: tests/escape/escape tests/escape/suite
-	top_builddir='$(abs_top_builddir)' $(srcdir)/tests/escape/escape.sh
+escape: blobforged tests/escape/escape tests/escape/suite
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' $(srcdir)/tests/escape/escape.sh
 
 .PHONY: escape

@@ -46,34 +46,56 @@ enum proof {
 
 static const struct row {
     const char *attempt, *text;
+    const char *page; /* its line in blobforged(8), perhaps with others */
     enum promise promise;
     enum proof proof;
     const char *limit;
 } rows[] = {
-    {"network", "network: TCP, UDP, netlink, raw", FROM_L1, BY_WORD, NULL},
-    {"control-socket", "connect to the control socket", FROM_L1, BY_WORD, NULL},
-    {"abstract-socket", "connect to an abstract socket", FROM_L1, BY_WORD, NULL},
-    {"read-slot", "read another slot's document", FROM_L0_OWN_USER, BY_WORD, NULL},
-    {"write-slot", "write into another slot", FROM_L0_OWN_USER, BY_WORD, NULL},
-    {"read-keys", "read a file of the daemon's user", FROM_L0_OWN_USER, BY_WORD, NULL},
-    {"write-host", "write to /etc, /usr, /, /var/tmp", FROM_L1, BY_WORD, NULL},
-    {"write-input", "change its own input", FROM_L0_OWN_USER, BY_WORD, NULL},
-    {"proc-1", "look into /proc/1", FROM_L0_OWN_USER, BY_WORD, NULL},
-    {"worker-look", "environment and maps of the worker", FROM_L0_OWN_USER, BY_WORD, NULL},
-    {"worker-trace", "ptrace, process_vm_readv of the worker", FROM_L0_OWN_USER, BY_WORD, NULL},
-    {"worker-stop", "SIGSTOP to the worker", FROM_L1_SCOPE, BY_WORD, NULL},
-    {"sibling-kill", "kill another slot's process", FROM_L1_SCOPE, BY_WORD, NULL},
-    {"everybody-kill", "kill(-1)", FROM_L2, BY_WORD, NULL},
-    {"namespaces", "unshare, mount, chroot", FROM_L1, BY_WORD, NULL},
-    {"kernel-doors", "io_uring, bpf, keyctl, perf, userfaultfd", FROM_L1, BY_WORD, NULL},
-    {"descriptors", "inherited descriptors", FROM_L0, BY_WORD, NULL},
-    {"symlink-out", "a symbolic link as output", FROM_L0, BY_REFUSED_OUT, NULL},
-    {"hidden-memory", "memory files, System V memory", FROM_L1, BY_WORD, NULL},
-    {"fork-bomb", "fork bomb", FROM_L0, BY_LIMIT, "processes"},
-    {"double-fork", "double fork and setsid, signals ignored", FROM_L0, BY_NONE_LEFT, NULL},
-    {"write-10g", "write 10 GB", FROM_L0, BY_LIMIT, "output"},
-    {"memory-bomb", "memory bomb", FROM_L0, BY_LIMIT, "memory"},
-    {"deaf", "hang with every signal ignored", FROM_L0, BY_LIMIT, "time"},
+    {"network", "network: TCP, UDP, netlink, raw", "network: TCP, UDP, netlink, raw", FROM_L1,
+     BY_WORD, NULL},
+    {"control-socket", "connect to the control socket", "connecting to the control socket", FROM_L1,
+     BY_WORD, NULL},
+    {"abstract-socket", "connect to an abstract socket", "connecting to an abstract socket",
+     FROM_L1, BY_WORD, NULL},
+    {"read-slot", "read another slot's document", "reading or writing another slot's files",
+     FROM_L0_OWN_USER, BY_WORD, NULL},
+    {"write-slot", "write into another slot", "reading or writing another slot's files",
+     FROM_L0_OWN_USER, BY_WORD, NULL},
+    {"read-keys", "read a file of the daemon's user",
+     "reading files of the daemon's user, its keys", FROM_L0_OWN_USER, BY_WORD, NULL},
+    {"write-host", "write to /etc, /usr, /, /var/tmp", "writing to the host's files", FROM_L1,
+     BY_WORD, NULL},
+    {"write-input", "change its own input", "changing its own input", FROM_L0_OWN_USER, BY_WORD,
+     NULL},
+    {"proc-1", "look into /proc/1", "/proc/1; environment and memory of the worker",
+     FROM_L0_OWN_USER, BY_WORD, NULL},
+    {"worker-look", "environment and maps of the worker",
+     "/proc/1; environment and memory of the worker", FROM_L0_OWN_USER, BY_WORD, NULL},
+    {"worker-trace", "ptrace, process_vm_readv of the worker",
+     "ptrace and process_vm_readv of the worker", FROM_L0_OWN_USER, BY_WORD, NULL},
+    {"worker-stop", "SIGSTOP to the worker", "SIGSTOP to the worker, killing another slot's",
+     FROM_L1_SCOPE, BY_WORD, NULL},
+    {"sibling-kill", "kill another slot's process", "SIGSTOP to the worker, killing another slot's",
+     FROM_L1_SCOPE, BY_WORD, NULL},
+    {"everybody-kill", "kill(-1)", "kill(-1)", FROM_L2, BY_WORD, NULL},
+    {"namespaces", "unshare, mount, chroot", "unshare, mount, chroot", FROM_L1, BY_WORD, NULL},
+    {"kernel-doors", "io_uring, bpf, keyctl, perf, userfaultfd",
+     "io_uring, bpf, keyctl, perf, userfaultfd", FROM_L1, BY_WORD, NULL},
+    {"descriptors", "inherited descriptors", "inherited descriptors", FROM_L0, BY_WORD, NULL},
+    {"symlink-out", "a symbolic link as output", "a symbolic link as output", FROM_L0,
+     BY_REFUSED_OUT, NULL},
+    {"hidden-memory", "memory files, System V memory", "memory that is no process's", FROM_L1,
+     BY_WORD, NULL},
+    {"fork-bomb", "fork bomb", "fork bomb, memory bomb, 10 GB written", FROM_L0, BY_LIMIT,
+     "processes"},
+    {"double-fork", "double fork and setsid, signals ignored",
+     "double fork and setsid, all signals ignored", FROM_L0, BY_NONE_LEFT, NULL},
+    {"write-10g", "write 10 GB", "fork bomb, memory bomb, 10 GB written", FROM_L0, BY_LIMIT,
+     "output"},
+    {"memory-bomb", "memory bomb", "fork bomb, memory bomb, 10 GB written", FROM_L0, BY_LIMIT,
+     "memory"},
+    {"deaf", "hang with every signal ignored", "double fork and setsid, all signals ignored",
+     FROM_L0, BY_LIMIT, "time"},
 };
 
 static char *root, *program, *env;
@@ -441,13 +463,50 @@ static void groups_try(void)
     free(path);
 }
 
-int main(void)
+/* --- what is asked for -------------------------------------------------------------------------
+ */
+
+/* The lines of blobforged(8) that we prove: the lowest level, as root and as an ordinary user. */
+static void page_print(void)
+{
+    static const char *const levels[] = {[FROM_L0] = "l0 Ta l0",
+                                         [FROM_L0_OWN_USER] = "l0 Ta l1",
+                                         [FROM_L1] = "l1 Ta l1",
+                                         [FROM_L1_SCOPE] = "l0 Ta l1 (a), l2",
+                                         [FROM_L2] = "l2 Ta l2"};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        printf(".It %s Ta %s\n", rows[i].page, levels[rows[i].promise]);
+}
+
+/* ESCAPE_REQUIRE=l1 or l2: a table without that level has proven nothing of it. */
+static void requirement_check(void)
+{
+    const char *name = getenv("ESCAPE_REQUIRE");
+    enum sandbox_level level;
+
+    if (name == NULL || *name == '\0')
+        return;
+    if (!sandbox_level_parse(name, &level) || level == SANDBOX_AUTO || level == SANDBOX_COMMAND) {
+        fprintf(stderr, "escape: ESCAPE_REQUIRE=%s: give l0, l1 or l2\n", name);
+        failures++;
+    } else if (!level_is_here(level)) {
+        fprintf(stderr, "escape: level %s is required and was not tried: it is not here\n", name);
+        failures++;
+    }
+}
+
+int main(int argc, char **argv)
 {
     const char *tmp = getenv("TMPDIR");
     char self[4096], *text;
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
     int leak;
 
+    if (argc > 1 && strcmp(argv[1], "--page") == 0) {
+        page_print();
+        return 0;
+    }
     if (len <= 0)
         return 1;
     self[len] = '\0';
@@ -464,6 +523,7 @@ int main(void)
     text = sandbox_describe(SANDBOX_AUTO);
     printf("sandbox %s\n", text);
     table_print();
+    requirement_check();
     groups_try();
     if (landlock_abi() < 6)
         printf("signals at l1: not provable here: Landlock %d, they need 6\n", landlock_abi());
