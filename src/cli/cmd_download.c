@@ -14,6 +14,7 @@
 #include "base/quote.h"
 #include "cli/cmd.h"
 #include "cli/fetch.h"
+#include "cli/progress.h"
 #include "cli/result.h"
 
 static bool is_folder(const char *path)
@@ -36,6 +37,7 @@ struct saved {
         char *path;
     } * list;
     size_t count;
+    struct progress_line line;
 };
 
 static bool was_asked(const struct saved *saved, const char *hash)
@@ -254,6 +256,7 @@ static enum exitcode save_one(struct cli *cli, struct queue *queue, const char *
         target = choose_target(cli, saved, hash, name, count, extract);
         code = extract ? save_tree(cli, queue, hash, target, &bytes)
                        : save_zip(cli, queue, hash, target, &bytes);
+        progress_end(&saved->line);
         if (code == EXITCODE_OK)
             print_saved(cli, hash, target, bytes);
     }
@@ -274,7 +277,7 @@ static enum exitcode run(struct cli *cli)
     size_t count;
     char *const *operands = cli_operands(cli, &count);
     const char *output = cli_value(cli, "output");
-    struct saved saved = {NULL, 0};
+    struct saved saved = {.list = NULL};
     enum exitcode code, one = EXITCODE_OK;
 
     if (output != NULL && output[0] == '\0')
@@ -284,11 +287,15 @@ static enum exitcode run(struct cli *cli)
         return code;
     if (output != NULL && names_folder(output, count) && !make_folder(output))
         return EXITCODE_CANTCREAT;
+    progress_begin(&saved.line, cli, "downloading");
     for (size_t i = 0; i < count && goes_on(one); i++) {
+        if (count > 1)
+            progress_step(&saved.line, (int64_t)i, (int64_t)count, "results");
         one =
             cli_stopped() ? EXITCODE_INTERRUPTED : save_one(cli, queue, operands[i], count, &saved);
         code = goes_on(one) ? cli_worse(code, one) : one;
     }
+    progress_end(&saved.line);
     for (size_t i = 0; i < saved.count; i++)
         free(saved.list[i].path);
     free(saved.list);

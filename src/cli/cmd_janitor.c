@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/cmd.h"
+#include "cli/progress.h"
 #include "index/manifest_upgrade.h"
 #include "janitor/janitor.h"
 
@@ -63,11 +64,18 @@ static enum queue_result look_at_manifest(struct queue *queue, bool dry_run, boo
     return result == QUEUE_NONE ? QUEUE_OK : result;
 }
 
+/* How many there are is known when all were looked at. */
+static void show_progress(void *arg, const struct janitor_report *report)
+{
+    progress_step(arg, report->looked, 0, report->looking_at);
+}
+
 static enum exitcode run(struct cli *cli)
 {
     bool dry_run = cli_flag(cli, "dry-run");
     bool rejoined = false;
-    struct janitor_report report = {0};
+    struct progress_line line;
+    struct janitor_report report = {.watch = show_progress, .watch_arg = &line};
     int64_t start = clock_boot_ms(clock_system());
     struct queue *queue;
     char *error = NULL;
@@ -76,7 +84,9 @@ static enum exitcode run(struct cli *cli)
 
     if (code != EXITCODE_OK)
         return code;
+    progress_begin(&line, cli, "janitor");
     result = janitor_once(queue, dry_run, &report, &error);
+    progress_end(&line);
     if (result == QUEUE_OK)
         result = look_at_manifest(queue, dry_run, &rejoined, &error);
     if (cli_json(cli))

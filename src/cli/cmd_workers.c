@@ -74,8 +74,8 @@ static void print_totals(const struct cards *cards)
         jobs += card->current_jobs > 0 ? card->current_jobs : 0;
         rate += card->jobs_per_hour > 0 ? card->jobs_per_hour : 0;
     }
-    cli_printf("\n%zu alive of %zu, %" PRId64 " of %" PRId64 " slots busy, %.0f jobs/h, %" PRId64
-               " done and %" PRId64 " failed since they started\n",
+    cli_printf("\n%zu alive of %zu, %" PRId64 "/%" PRId64
+               " slots busy, %.0f jobs/h; since their start %" PRId64 " done, %" PRId64 " failed\n",
                alive, cards->count, jobs, slots, rate, completed, failed);
 }
 

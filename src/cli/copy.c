@@ -16,6 +16,7 @@
 #include "base/quote.h"
 #include "cli/fetch.h"
 #include "cli/gang.h"
+#include "cli/progress.h"
 #include "index/manifest.h"
 #include "ingest/known.h"
 #include "ingest/seen.h"
@@ -80,6 +81,9 @@ struct copy {
     size_t item_count;
     int failures; /* of a store, in a row */
     enum exitcode verdict;
+    struct progress_line line; /* of the folder in hand */
+    const char *unit;          /* what its keys are */
+    int64_t settled, moved;    /* of them: keys, copied or not; bytes copied */
 
     pthread_mutex_t lock;
     struct store *spare[16]; /* source stores that no thread has in hand */
@@ -417,6 +421,8 @@ static void tell(struct copy *copy, const struct item *item, const char *action,
 {
     char *name = quote_name(item->name);
 
+    if (error != NULL || cli_json(copy->cli) || cli_verbose(copy->cli) > 0)
+        progress_end(&copy->line);
     if (error != NULL)
         cli_error("%s: %s", name, error);
     if (cli_json(copy->cli)) {
@@ -455,6 +461,8 @@ static bool done(void *arg, size_t index, void *result)
     const struct item *item = &copy->items[index];
     struct found *found = result;
 
+    copy->settled++;
+    copy->moved += found->bytes;
     switch (found->outcome) {
     case OUTCOME_COPIED:
         count_copied(copy, item, found->bytes);
@@ -540,14 +548,24 @@ static void add_item(struct copy *copy, const char *name, const struct folder *f
         (struct item){.name = mem_strdup(name), .kind = folder->kind, .size = size};
 }
 
-static enum exitcode flush(struct copy *copy, const char *doing)
+/* How many there will be is not known before the folder's end. */
+static void show(void *arg)
+{
+    struct copy *copy = arg;
+
+    progress_flow(&copy->line, copy->settled, copy->unit, copy->moved);
+}
+
+static enum exitcode flush(struct copy *copy)
 {
     struct gang gang = {
-        .count = copy->item_count, .doing = doing, .work = work, .done = done, .arg = copy};
+        .count = copy->item_count, .show = show, .work = work, .done = done, .arg = copy};
     enum exitcode code = EXITCODE_OK;
 
     if (copy->dry_run) {
         for (size_t i = 0; i < copy->item_count; i++) {
+            copy->settled++;
+            copy->moved += copy->items[i].size;
             count_copied(copy, &copy->items[i], copy->items[i].size);
             tell(copy, &copy->items[i], "would_copy", copy->items[i].size, NULL);
         }
@@ -571,11 +589,30 @@ static bool is_ours(const struct folder *folder, const char *name)
     return folder->kind == KIND_NOTE || key_hash(name, hash);
 }
 
+static const char *unit_name(enum kind kind)
+{
+    switch (kind) {
+    case KIND_RAW:
+        return "documents";
+    case KIND_OUT:
+        return "results";
+    case KIND_MARKER:
+        return "jobs";
+    case KIND_NOTE:
+    case KIND_DEAD:
+    case KIND_FAILED:
+        return "records";
+    }
+    return "keys";
+}
+
 static void note_present(struct copy *copy, const struct folder *folder, const char *name)
 {
     char hash[65];
 
     copy->totals->present++;
+    copy->settled++;
+    show(copy);
     if (folder->kind == KIND_RAW && key_hash(name, hash))
         seen_add(&copy->raws, hash);
     copy->manifest_kept |= strncmp(name, "registry/manifest", 17) == 0;
@@ -587,6 +624,9 @@ static enum exitcode copy_folder(struct copy *copy, const struct folder *folder)
     enum exitcode code = EXITCODE_OK;
     const struct store_entry *here, *there;
 
+    progress_begin(&copy->line, copy->cli, folder->name);
+    copy->unit = unit_name(folder->kind);
+    copy->settled = copy->moved = 0;
     cursor_open(&from, copy->source, folder->name);
     cursor_open(&to, copy->target, folder->name);
     while ((here = cursor_peek(&from, copy->from, &code)) != NULL) {
@@ -611,11 +651,13 @@ static enum exitcode copy_folder(struct copy *copy, const struct folder *folder)
         else
             note_present(copy, folder, name);
         if (copy->item_count == CHUNK)
-            code = flush(copy, folder->name);
+            code = flush(copy);
     }
     cursor_close(&from);
     cursor_close(&to);
-    return code == EXITCODE_OK ? flush(copy, folder->name) : code;
+    code = code == EXITCODE_OK ? flush(copy) : code;
+    progress_end(&copy->line);
+    return code;
 }
 
 /* ---- the manifest, where the target has one ---- */

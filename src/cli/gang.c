@@ -90,7 +90,10 @@ static void collect(struct crowd *crowd, struct cli *cli)
             free(piece);
             ended++;
         }
-        progress_step(&line, (int64_t)ended, (int64_t)gang->count, "jobs");
+        if (gang->show != NULL)
+            gang->show(gang->arg);
+        else
+            progress_step(&line, (int64_t)ended, (int64_t)gang->count, "jobs");
     }
     progress_end(&line);
 }

@@ -10,10 +10,13 @@
 struct gang {
     size_t count;
     const char *doing; /* for the progress line; NULL: none */
+    /* Instead of `doing`: draws the progress of more than this gang; done() wipes before it prints.
+     */
+    void (*show)(void *arg);
     /* Piece `index`, in some thread, with that thread's queue. What it returns goes to done(). */
     void *(*work)(void *arg, struct queue *queue, size_t index);
     /* In the caller's thread, in the order of their ends. Takes ownership. false: no further piece
-     * is begun. Called with the progress line away. */
+     * is begun. Called with the progress line of `doing` away. */
     bool (*done)(void *arg, size_t index, void *found);
     void *arg;
 };

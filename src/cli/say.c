@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/quote.h"
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 static int output_error; /* errno of the first write that failed; 0: none */
 
@@ -28,6 +29,8 @@ static void say_line(const char *fmt, va_list ap)
 
     if (vasprintf(&text, fmt, ap) < 0)
         return;
+    if (progress_is_shown())
+        buf_puts(&line, "\r\033[K");
     buf_puts(&line, "blobforge: ");
     for (const char *p = text; *p != '\0'; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7f)

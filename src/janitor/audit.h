@@ -22,5 +22,7 @@ enum queue_result audit_once(struct queue *queue, bool dry_run, struct janitor_r
 /* janitor.c: a job put right under a fresh lock; one that is locked is left. */
 enum queue_result janitor_heal(struct queue *queue, const char *hash, bool requeue_raw,
                                struct janitor_report *report, char **error_r) MUST_CHECK;
+/* janitor.c: one more of these is looked at. */
+void janitor_note_look(struct janitor_report *report, const char *what);
 
 #endif

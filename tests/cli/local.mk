@@ -15,6 +15,7 @@ CLI_TESTS = \
 	tests/cli/results.sh \
 	tests/cli/screens.sh \
 	tests/cli/settings.sh \
+	tests/cli/terminal.sh \
 	tests/cli/tutorial.sh \
 	tests/cli/usage.sh \
 	tests/cli/v1_bucket.sh
