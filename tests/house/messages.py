@@ -47,6 +47,7 @@ NO_MESSAGES = (
     ("src/cli/cmd_ingest.c:print_summary:buf_printf*", "answers"),
     ("src/cli/cmd_convert.c:on_progress:*", "what is at work"),
     ("*:progress_begin#2 *", "what is at work"),
+    ("*:janitor_note_look#1 *", "what is at work"),
     ("*:setproctitle#0 *", "what is at work"),
     ("*:{struct gang} *", "what is at work"),
     ("src/cli/cmd_cancel.c:run:{struct move} asked to end", "answers"),
