@@ -182,7 +182,7 @@ static enum queue_result look_at(void *arg, const struct scan_job *job)
 {
     struct auditing *auditing = arg;
 
-    janitor_note_look(auditing->report, "jobs");
+    janitor_count_look(auditing->report, "jobs");
     if (is_suspect(job) && auditing->audit != NULL)
         add_suspect(auditing->audit, job->hash);
     if (!is_untidy(job))

@@ -23,6 +23,6 @@ enum queue_result audit_once(struct queue *queue, bool dry_run, struct janitor_r
 enum queue_result janitor_heal(struct queue *queue, const char *hash, bool requeue_raw,
                                struct janitor_report *report, char **error_r) MUST_CHECK;
 /* janitor.c: one more of these is looked at. */
-void janitor_note_look(struct janitor_report *report, const char *what);
+void janitor_count_look(struct janitor_report *report, const char *what);
 
 #endif

@@ -257,7 +257,7 @@ static enum queue_result look_at_locks(struct janitor *janitor, struct janitor_r
 
 /* ---- who watches ---- */
 
-void janitor_note_look(struct janitor_report *report, const char *what)
+void janitor_count_look(struct janitor_report *report, const char *what)
 {
     if (report->looking_at == NULL || strcmp(report->looking_at, what) != 0)
         report->looked = 0;
@@ -317,7 +317,7 @@ static enum queue_result look_at_failed(void *arg, const char *hash,
     enum queue_result result;
     bool ours = false;
 
-    janitor_note_look(passing->report, "failed records");
+    janitor_count_look(passing->report, "records");
     if (was_seen(passing, entry->etag))
         return QUEUE_OK;
     store_op_init(&op, STORE_GET, entry->key);
@@ -390,7 +390,7 @@ static enum queue_result look_at_lock_once(void *arg, const char *hash,
     struct store_op op;
     enum queue_result result;
 
-    janitor_note_look(passing->report, "locks");
+    janitor_count_look(passing->report, "locks");
     store_op_init(&op, STORE_GET, entry->key);
     result = step_read(passing->queue, NULL, &op, 1, passing->error_r);
     if (result == QUEUE_OK && op.status == STORE_OK && op.date_ms_r != 0 &&

@@ -18,7 +18,7 @@ struct janitor_report {
     int64_t healed;    /* leftovers and twins cleared */
     int64_t pruned;    /* stale worker cards, probe debris */
     int64_t errors;
-    const char *looking_at; /* "locks", "failed records", "jobs": what is gone through just now */
+    const char *looking_at; /* "locks", "records", "jobs": what is gone through just now */
     int64_t looked;         /* how many of them so far */
     /* Told of each, in the caller's thread; NULL: nobody watches. */
     void (*watch)(void *arg, const struct janitor_report *report);
