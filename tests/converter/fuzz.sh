@@ -10,11 +10,13 @@ corpus=${2:-$tmp/corpus}
 src=$here/../../src
 build=$tmp/build
 mkdir -p "$corpus" "$build"
-# The pages of the tests as seeds.
+# The pages of the tests as seeds, after several stages; what stands before a page is of the document.
 for page in "$here"/pages/*.page; do
     name=$(basename "$page" .page)
     make_pdf "$name"
-    "$pdf2md" --dump-stage pass -p 1 "$tmp/$name.pdf" >"$corpus/$name" 2>/dev/null
+    for stage in pass lines tables columns blocks; do
+        "$pdf2md" --dump-stage "$stage" -p 1 "$tmp/$name.pdf" 2>/dev/null | sed -e '/^document /d' -e '/^outline /d' >"$corpus/$name.$stage"
+    done
 done
 printf '#define PACKAGE_VERSION "fuzz"\n' >"$build/config.h"
 sources=()
@@ -25,4 +27,4 @@ clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
     -I"$build" -I"$src" -o "$build/fuzz" "$here/fuzz_stages.c" "${sources[@]}" \
     -lmupdf -lmupdf-third -lharfbuzz -lmujs -lgumbo -lopenjp2 -ljbig2dec -ljpeg -lfreetype -lz -lm -ldl
 cd "$build"
-./fuzz -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=20000 -print_final_stats=1 "$corpus"
+./fuzz -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 "$corpus"

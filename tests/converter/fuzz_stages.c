@@ -52,8 +52,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     page_init(&page);
     page_init(&back);
-    if (page_load(&page, (const char *)data, size) && page.fonts.n > 0) {
-        worker_stages(&page);
+    if (page_load(&page, (const char *)data, size, &stage) && page.fonts.n > 0) {
+        while (stage < DUMP_BLOCKS) {
+            worker_stage(&page, ++stage);
+        }
         page_write(&page, &bytes);
         if (!page_read(&back, bytes.at, bytes.n)) {
             abort(); /* what we write we can read */
