@@ -144,10 +144,19 @@ static void timer_set(double seconds)
     (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static void quiet(void *user, const char *message)
+/* The library goes on as if a stream had ended, or a page were empty, and says so here alone. */
+static bool damaged, missing;
+
+static void on_message(void *user, const char *message)
 {
+    static const char *const lost[] = {"premature end", "zlib error", "treating as end of file",
+                                       "is not a stream"};
+
     (void)user;
-    (void)message;
+    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+        damaged = damaged || strstr(message, lost[i]) != NULL;
+    }
+    missing = missing || strstr(message, "non-page object") != NULL; /* said of neighbours, too */
 }
 
 /* Text that nobody can read (no usable character map), or none under a picture of a page. */
@@ -265,7 +274,12 @@ static void page_convert(fz_context *ctx, fz_document *doc, struct tools *tools,
     timer_set(options->page_seconds * 0.7);
     fz_try(ctx)
     {
+        damaged = missing = false;
         pass_page(ctx, doc, number, &cookie, sink, page);
+        if ((damaged || missing) && page->glyphs.n == 0 && page->images.n == 0) {
+            fz_throw(ctx, FZ_ERROR_GENERIC, "nothing of it can be read");
+        }
+        page->cut = page->cut || damaged;
         page->needs_ocr = wants_ocr(page);
         if (page->needs_ocr || options->ocr == OCR_ALWAYS) {
             timer_set(0); /* the supervisor has a longer deadline for it */
@@ -311,8 +325,8 @@ _Noreturn void worker_main(const struct options *options, const char *password, 
     if (ctx == NULL) {
         fail(out, EXIT_LIMIT, "no memory to start with");
     }
-    fz_set_warning_callback(ctx, quiet, NULL);
-    fz_set_error_callback(ctx, quiet, NULL);
+    fz_set_warning_callback(ctx, on_message, NULL);
+    fz_set_error_callback(ctx, on_message, NULL);
     fz_disable_icc(ctx);
     status = open_document(ctx, options->input, password, &fzdoc, &doc, why, sizeof why);
     if (status != EXIT_OK) {

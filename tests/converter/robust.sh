@@ -61,6 +61,39 @@ expect 64 "$pdf2md" --flavour strange "$tmp/headings.pdf" "$tmp/o2"
 expect 64 "$pdf2md" --pages 0 "$tmp/headings.pdf" "$tmp/o2"
 refused 64 "$tmp/headings.pdf" --pages 7
 
+# Damage that the library passes over: half a page's stream, its content, the page itself. The other pages are whole.
+python3 - "$tmp" <<'P'
+import sys, zlib
+body = b"".join(b"BT /F 12 Tf 72 %d Td (Line %d has number %d.) Tj ET\n" % (760 - 15 * i, i, i * i * 7919 % 10007) for i in range(40))
+whole = zlib.compress(body)
+half = whole[:len(whole) // 2] + bytes(len(whole) - len(whole) // 2)
+def write(name, second, left_out):
+    objs = [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 3/Kids[3 0 R 5 0 R 7 0 R]>>"]
+    for k, data in enumerate([whole, second, whole]):
+        objs.append(b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents %d 0 R/Resources<</Font<</F 9 0 R>>>>>>" % (4 + 2 * k))
+        objs.append(b"<</Filter/FlateDecode/Length %d>>stream\n" % len(data) + data + b"\nendstream")
+    objs.append(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
+    out, table = b"%PDF-1.4\n", b"0000000000 65535 f \n"
+    for i, o in enumerate(objs):
+        table += b"0000000000 65535 f \n" if i + 1 == left_out else b"%010d 00000 n \n" % len(out)
+        if i + 1 != left_out:
+            out += b"%d 0 obj\n" % (i + 1) + o + b"\nendobj\n"
+    out += b"xref\n0 10\n" + table + b"trailer<</Root 1 0 R/Size 10>>\nstartxref\n%d\n%%%%EOF\n" % out.__len__()
+    open(sys.argv[1] + "/" + name + ".pdf", "wb").write(out)
+write("half-stream", half, 0)
+write("no-content", whole, 6)
+write("no-page", whole, 5)
+P
+for name in half-stream no-content no-page; do
+    expect 0 "$pdf2md" "$tmp/$name.pdf" "$tmp/$name"
+    [ $name = half-stream ] || grep -qx '<!-- page 2: left out, it is damaged -->' "$tmp/$name/content.md" || fail "$name: no placeholder"
+    python3 - "$tmp/$name/info.json" <<'P' || fail "$name: the warnings are not those of page 2 alone"
+import json, sys
+first, second, third = (bool(page["warnings"]) for page in json.load(open(sys.argv[1]))["pages"])
+assert second and not first and not third
+P
+done
+
 # A page without end: a content stream of many megabytes that draws and draws.
 python3 - "$tmp/slow.pdf" <<'P'
 import sys, zlib
