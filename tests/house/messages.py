@@ -102,6 +102,7 @@ NO_MESSAGES = (
     ("src/daemon/slot_job.c:on_ended:LOG_S#1 see *", "a remedy"),
     # neither
     ("*:sscanf#1 *", "is read, not said"),
+    ("src/converter/worker.c:on_message:{table} *", "is read, not said"),
     ("*:strstr#1 *", "is read, not said"),
     ("src/base/settings.c:-:- number of cores", "a value"),
     ("src/cli/cmd_config.c:*:settings_set#2 *", "a value"),
