@@ -67,10 +67,10 @@ one_signal() {
     5) if [[ $extra -gt -3 ]]; then send TTOU "$master"; extra=$((extra - 1)); fi ;;
     6) # claims pause and go on
         send WINCH "$master"
-        wait_until 10 "a pause" paused_times $((pauses + 1))
+        wait_until 30 "a pause" paused_times $((pauses + 1))
         pauses=$((pauses + 1))
-        "$forge" ctl resume >/dev/null
-        wait_until 10 "the end of a pause" resumed_times "$pauses"
+        wait_until 30 "an answer" resume
+        wait_until 30 "the end of a pause" resumed_times "$pauses"
         ;;
     7)
         worker=$(busy_worker)
@@ -97,7 +97,8 @@ one_signal() {
 }
 pauses=0
 asked=0 # upgrades
-upgraded() { [[ $(times daemon " info upgrade id=") -ge $asked ]]; }
+upgraded() { [[ $(times daemon " info ready ") -gt $asked ]]; } # before that one is refused
+resume() { "$forge" ctl resume >/dev/null 2>&1; } # in the midst of an upgrade nobody answers
 
 paused_times() { [[ $(times daemon " pause by=WINCH") -ge $1 ]]; }
 resumed_times() { [[ $(times daemon " resume by=") -ge $1 ]]; }
