@@ -126,11 +126,12 @@ static int ask_gate(struct opening *opening, char **text_r)
 
     if (!options->remote)
         return 0;
-    if (strcmp(settings_text(options->settings, SETTING_S3_CONDITIONAL_WRITES), "soft") == 0) {
+    if (store_settings_is_soft(options->settings)) {
         log_event(LOG_WARNING, "gate",
-                  LOG_S("msg", "s3_conditional_writes = soft: the store is not asked; two workers "
-                               "may convert one job and the later result wins"));
-        store_accept_versions(opening->queue.store);
+                  LOG_S("msg", "s3_conditional_writes = soft: the store is not asked, locks are "
+                               "read back; two workers may convert one job and the later result "
+                               "wins"));
+        store_be_soft(opening->queue.store);
         return 0;
     }
     for (;;) {

@@ -67,6 +67,8 @@ static int open_stores(struct master *master, char **text_r)
     status = open_store(master, &master->lease_store, text_r);
     if (status == 0)
         status = open_store(master, &master->janitor_store, text_r);
+    if (status == 0 && store_settings_is_soft(master->settings))
+        store_be_soft(master->janitor_store);
     return status;
 }
 

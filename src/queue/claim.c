@@ -76,6 +76,27 @@ void claim_lock_body(struct queue *queue, const struct claim *claim, struct buf 
 
 /* ---- taking ---- */
 
+#define SOFT_WAIT_MS 2000
+
+/* Where a condition is only looked at before the write, two may have written: who comes later wins.
+ * The wait is for whoever had looked before our lock stood; then the lock says whose it is. */
+static enum queue_result read_softly(struct queue *queue, const struct step_put *put,
+                                     char **error_r)
+{
+    struct store_op op;
+    enum queue_result result;
+
+    clock_sleep_ms(queue->clock, rng_jitter(queue->rng, SOFT_WAIT_MS, 25));
+    store_op_init(&op, STORE_GET, put->key);
+    op.deadline_ms = queue->limits.request_ms;
+    result = step_read(queue, NULL, &op, 1, error_r);
+    if (result == QUEUE_OK && (op.status != STORE_OK || op.data.len != put->body.len ||
+                               memcmp(op.data.data, put->body.data, put->body.len) != 0))
+        result = QUEUE_BUSY;
+    store_op_release(&op);
+    return result == QUEUE_AGAIN ? QUEUE_UNKNOWN : result;
+}
+
 /* One conditional PUT of the lock, settled; the lease counts from its first sending. */
 static enum queue_result put_lock(struct queue *queue, struct claim *claim, enum store_cond cond,
                                   const char *etag, char **error_r)
@@ -90,6 +111,8 @@ static enum queue_result put_lock(struct queue *queue, struct claim *claim, enum
      * not bring back what another has settled. */
     put.resend_ms = queue->limits.stale_ms - queue->limits.margin_ms;
     result = step_put(queue, NULL, &put, error_r);
+    if (result == QUEUE_OK && store_properties(queue->store)->soft)
+        result = read_softly(queue, &put, error_r);
     if (result == QUEUE_OK) {
         memcpy(claim->lock_etag, put.etag_r, sizeof(claim->lock_etag));
         claim->renewed_boot_ms = put.sent_boot_ms_r;

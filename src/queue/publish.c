@@ -9,15 +9,18 @@
 #include "queue/planted.h"
 
 /* The condition, the length, the MD5 and the claim's id go into the signature: the grant is good
- * for this body alone. `meta` is filled for the terms to point at. */
-static struct store_put_terms put_terms(const struct claim *claim, int64_t length,
+ * for this body alone. `soft`: no condition, the later result wins. `meta` is filled for the terms
+ * to point at. */
+static struct store_put_terms put_terms(const struct claim *claim, bool soft, int64_t length,
                                         const unsigned char md5[static 16], struct store_meta *meta)
 {
     bool replaces =
         claim->result_etag[0] != '\0' && strcmp(claim->result_etag, claim->marker.over_result) == 0;
     struct store_put_terms terms = {
-        .cond = replaces ? STORE_IF_MATCH : STORE_IF_ABSENT,
-        .etag = replaces ? claim->result_etag : NULL,
+        .cond = soft       ? STORE_ALWAYS
+                : replaces ? STORE_IF_MATCH
+                           : STORE_IF_ABSENT,
+        .etag = replaces && !soft ? claim->result_etag : NULL,
         .length = length,
         .meta = meta,
         .meta_count = 1,
@@ -44,7 +47,8 @@ enum queue_result queue_grant_publish(struct queue *queue, struct claim *claim, 
 {
     char key[KEY_SIZE];
     struct store_meta meta;
-    struct store_put_terms terms = put_terms(claim, length, md5, &meta);
+    struct store_put_terms terms =
+        put_terms(claim, store_properties(queue->store)->soft, length, md5, &meta);
     int64_t rest_ms;
     enum queue_result result;
 
@@ -112,7 +116,8 @@ static enum queue_result commit(struct queue *queue, struct claim *claim, struct
 {
     char key[KEY_SIZE];
     struct store_meta meta;
-    struct store_put_terms terms = put_terms(claim, length, md5, &meta);
+    struct store_put_terms terms =
+        put_terms(claim, store_properties(queue->store)->soft, length, md5, &meta);
 
     if (!claim_lease_good(queue, claim))
         return QUEUE_EXPIRED;

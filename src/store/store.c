@@ -270,7 +270,7 @@ struct store_batch *store_wait(struct store *store, int64_t timeout_ms, int wake
     return batch;
 }
 
-void store_run(struct store *store, struct store_op *ops, size_t count)
+static void run(struct store *store, struct store_op *ops, size_t count)
 {
     struct store_batch batch = {.ops = ops, .count = count, .pending = count};
 
@@ -281,6 +281,81 @@ void store_run(struct store *store, struct store_op *ops, size_t count)
         store->vtable->wait(store, -1, -1);
     for (size_t i = 0; i < count; i++)
         store->versions_seen |= ops[i].versioned_r;
+}
+
+/* ---- conditions that we look at ourselves ---- */
+
+static bool is_conditional_put(const struct store_op *op)
+{
+    return op->kind == STORE_PUT && op->cond != STORE_ALWAYS;
+}
+
+/* Does the condition hold for what `look` saw? Else *op ends here, unsent. */
+static bool may_send(struct store_op *op, struct store_op *look)
+{
+    bool there = look->status == STORE_OK;
+    bool answered = there || look->status == STORE_NOT_FOUND;
+
+    if (answered &&
+        (op->cond == STORE_IF_ABSENT ? !there : there && strcmp(look->etag_r, op->etag) == 0))
+        return true;
+    store_op_reset(op);
+    op->status = there                         ? STORE_PRECONDITION
+                 : answered                    ? STORE_NOT_FOUND
+                 : look->status == STORE_FATAL ? STORE_FATAL
+                                               : STORE_AGAIN;
+    op->http_status_r = look->http_status_r;
+    op->date_ms_r = look->date_ms_r;
+    op->sent_boot_ms_r = look->sent_boot_ms_r;
+    op->error = look->error;
+    look->error = NULL;
+    return false;
+}
+
+static void run_softly(struct store *store, struct store_op *ops, size_t count)
+{
+    struct store_op *looks = mem_alloc(2 * count * sizeof(*looks)), *sent = looks + count;
+    size_t *places = mem_alloc(count * sizeof(*places));
+    size_t looked = 0, sending = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!is_conditional_put(&ops[i]))
+            continue;
+        store_op_init(&looks[looked], STORE_HEAD, ops[i].key);
+        looks[looked++].deadline_ms = ops[i].deadline_ms;
+    }
+    run(store, looks, looked);
+    looked = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool conditional = is_conditional_put(&ops[i]);
+
+        if (!conditional || may_send(&ops[i], &looks[looked])) {
+            places[sending] = i;
+            sent[sending] = ops[i];
+            sent[sending++].cond = conditional ? STORE_ALWAYS : ops[i].cond;
+        }
+        if (conditional)
+            store_op_release(&looks[looked++]);
+    }
+    run(store, sent, sending);
+    for (size_t i = 0; i < sending; i++) {
+        sent[i].cond = ops[places[i]].cond;
+        ops[places[i]] = sent[i];
+    }
+    free(places);
+    free(looks);
+}
+
+void store_run(struct store *store, struct store_op *ops, size_t count)
+{
+    bool conditional = false;
+
+    for (size_t i = 0; i < count && store->properties.soft; i++)
+        conditional = conditional || is_conditional_put(&ops[i]);
+    if (conditional)
+        run_softly(store, ops, count);
+    else
+        run(store, ops, count);
 }
 
 enum store_status store_do(struct store *store, struct store_op *op)
@@ -341,12 +416,20 @@ const char *store_server(const struct store *store)
 
 bool store_is_versioned(const struct store *store)
 {
-    return store->versions_seen && !store->versions_accepted;
+    return store->versions_seen && !store->versions_accepted && !store->properties.soft;
 }
 
 void store_accept_versions(struct store *store)
 {
     store->versions_accepted = true;
+}
+
+void store_be_soft(struct store *store)
+{
+    struct store_properties properties = store->properties;
+
+    properties.soft = true;
+    store_set_properties(store, &properties);
 }
 
 int store_refusal_errno(const struct store *store)
@@ -356,7 +439,7 @@ int store_refusal_errno(const struct store *store)
 
 const char *store_doubt(const struct store *store)
 {
-    if (store->versions_accepted)
+    if (store->versions_accepted || store->properties.soft)
         return NULL;
     return store->versions_seen ? "an answer carried a version id" : store->doubt;
 }

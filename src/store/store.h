@@ -203,6 +203,7 @@ struct store_properties {
     bool expiring_delete;    /* a DELETE with expires_ms is refused once it is late */
     bool presigns;           /* store_grant_*() hand out URLs; else open files */
     bool quoted_etag;        /* If-Match wants quotes (S3 store only) */
+    bool soft;               /* store_be_soft() */
     bool trials;             /* knows store_op.trial and .hold */
 };
 
@@ -318,6 +319,11 @@ const char *store_server(const struct store *store);
  * has said that he wants it so. */
 bool store_is_versioned(const struct store *store);
 void store_accept_versions(struct store *store);
+/* The operator's word that this store's conditions are not to be counted on: store_run() looks
+ * (HEAD) before each conditional PUT and then writes without a condition. Between the two another's
+ * write may land, and is overwritten. Versions are accepted. For remote stores alone; the gate goes
+ * without it. */
+void store_be_soft(struct store *store);
 /* Has anything been seen since the gate looked that a fit store does not do: a version id, or what
  * was noted (a fixed sentence part)? NULL: no, or versions are accepted. The next pass of the gate
  * clears it. */

@@ -89,6 +89,12 @@ bool store_settings_is_remote(const struct settings *settings)
     return strncmp(settings_text(settings, SETTING_STORE), "s3:", 3) == 0;
 }
 
+bool store_settings_is_soft(const struct settings *settings)
+{
+    return store_settings_is_remote(settings) &&
+           strcmp(settings_text(settings, SETTING_S3_CONDITIONAL_WRITES), "soft") == 0;
+}
+
 bool store_settings_check(const struct settings *settings, char **error_r)
 {
     bool plain = strncasecmp(settings_text(settings, SETTING_S3_ENDPOINT_URL), "http://", 7) == 0;

@@ -49,6 +49,8 @@ const char *const *store_settings_secrets(void);
 char *store_settings_prefix(const struct settings *settings, char **error_r) MUST_CHECK;
 /* Is it an S3 bucket: something that the gate must have looked at? */
 bool store_settings_is_remote(const struct settings *settings);
+/* Does s3_conditional_writes say `soft`, and is the store one that it is meant for? */
+bool store_settings_is_soft(const struct settings *settings);
 /* The exit status that an unsuccessful open stands for (base/exitcode.h). */
 int store_open_exitcode(enum store_open_status status);
 

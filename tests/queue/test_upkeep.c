@@ -1,6 +1,7 @@
 /* What keeps a fleet together beside the jobs: settings in the bucket that cannot be read, the end
  * that --until-empty waits for, the daily audit when the store fails in the midst of it. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,15 @@ static void fail_at(const char *prefix)
 {
     failing = prefix;
     world.net->hooks.decide = fail_reads;
+}
+
+static void forget(const char *key)
+{
+    struct store_op op;
+
+    store_op_init(&op, STORE_DELETE, key);
+    ck_assert_int_eq(store_do(world.inner, &op), STORE_OK);
+    store_op_release(&op);
 }
 
 /* ---- fleet ---- */
@@ -159,7 +169,6 @@ START_TEST(v1_failed_record_without_marker_is_waited_for)
     struct janitor *janitor = janitor_create(&actor.queue);
     struct janitor_report report = {0};
     struct attempt_report worked;
-    struct store_op op;
     struct candidates *candidates;
     bool empty = true;
     char *text = NULL;
@@ -179,9 +188,7 @@ START_TEST(v1_failed_record_without_marker_is_waited_for)
     fail_at(NULL);
     world_put(&world, "pdf/store/out/" H ".zip", "a result");
     ck_assert(all_empty()); /* done, whatever is beside it */
-    store_op_init(&op, STORE_DELETE, "pdf/store/out/" H ".zip");
-    ck_assert_int_eq(store_do(world.inner, &op), STORE_OK);
-    store_op_release(&op);
+    forget("pdf/store/out/" H ".zip");
     world_put(&world, FAILED, V1_FAILED);
     ck_assert_int_eq(janitor_pass(janitor, &report, &text), QUEUE_OK);
     ck_assert_uint_eq(world_count(&world, "pdf/queue/todo/"), 1);
@@ -298,6 +305,117 @@ START_TEST(audit_closes_only_its_own_stamp)
 }
 END_TEST
 
+/* ---- the soft lock ---- */
+
+#define LOCK "pdf/queue/processing/" H
+#define MARKER "pdf/queue/todo/3_normal/" H
+
+/* Right behind our lock's PUT another's lands, who had looked before ours stood. */
+static void write_over(void *arg, struct store_fault_call *call)
+{
+    int *times = arg;
+
+    if (call->op->kind == STORE_PUT && strcmp(call->op->key, LOCK) == 0 && (*times)++ == 0)
+        world_put(&world, LOCK, "{\"worker\": \"another\", \"retries\": 0}");
+}
+
+static enum queue_result take(struct claim *claim)
+{
+    struct candidate candidate = {.tier = TIER_DEFAULT};
+    char *text = NULL;
+    enum queue_result result;
+
+    memcpy(candidate.hash, H, sizeof(candidate.hash));
+    result = queue_claim(&actor.queue, &candidate, 0, claim, &text);
+    free(text);
+    return result;
+}
+
+START_TEST(soft_lock_is_whose_claim_stands)
+{
+    struct attempt_report worked;
+    struct claim claim;
+    int times = 0;
+    char *text;
+
+    world.net->lies = STORE_LIE_IGNORE_ABSENT | STORE_LIE_IGNORE_MATCH;
+    store_be_soft(actor.queue.store);
+    world_add_raw(&world, H);
+    world_put(&world, MARKER, "");
+    world.net->hooks.arg = &times;
+    world.net->hooks.after = write_over;
+    ck_assert_int_eq(take(&claim), QUEUE_BUSY);
+    claim_release_memory(&claim);
+    ck_assert_int_eq(times, 1);
+    /* What stands is looked at before it would be written over. */
+    ck_assert_int_eq(take(&claim), QUEUE_BUSY);
+    claim_release_memory(&claim);
+    ck_assert_int_eq(times, 1);
+    text = world_get(&world, LOCK);
+    ck_assert_ptr_nonnull(strstr(text, "another"));
+    free(text);
+    world.net->hooks.after = NULL;
+    forget(LOCK);
+    ck_assert(world_work(&actor, FATE_DONE, &worked));
+    ck_assert(all_empty());
+    ck_assert_uint_eq(world_count(&world, "pdf/store/out/"), 1);
+}
+END_TEST
+
+START_TEST(soft_conditions_are_looked_at)
+{
+    static const struct {
+        enum store_cond cond;
+        bool there, right;
+        enum store_status status;
+    } cases[] = {
+        {STORE_IF_ABSENT, false, false, STORE_OK},
+        {STORE_IF_ABSENT, true, false, STORE_PRECONDITION},
+        {STORE_IF_MATCH, true, true, STORE_OK},
+        {STORE_IF_MATCH, true, false, STORE_PRECONDITION},
+        {STORE_IF_MATCH, false, false, STORE_NOT_FOUND},
+        {STORE_ALWAYS, true, false, STORE_OK},
+    };
+    struct store_op ops[ARRAY_LEN(cases)];
+    char keys[ARRAY_LEN(cases)][16], etag[STORE_ETAG_SIZE];
+
+    world.net->lies = STORE_LIE_IGNORE_ABSENT | STORE_LIE_IGNORE_MATCH;
+    store_be_soft(actor.queue.store);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
+        etag[0] = '\0';
+        if (cases[i].there) {
+            store_op_init(&ops[i], STORE_PUT, keys[i]);
+            ops[i].body = "before";
+            ops[i].body_len = 6;
+            ck_assert_int_eq(store_do(world.inner, &ops[i]), STORE_OK);
+            memcpy(etag, ops[i].etag_r, sizeof(etag));
+            store_op_release(&ops[i]);
+        }
+        store_op_init(&ops[i], STORE_PUT, keys[i]);
+        ops[i].cond = cases[i].cond;
+        snprintf(ops[i].etag, sizeof(ops[i].etag), "%s", cases[i].right ? etag : "other");
+        ops[i].body = "after";
+        ops[i].body_len = 5;
+    }
+    store_run(actor.queue.store, ops, ARRAY_LEN(cases));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *text = world_get(&world, keys[i]);
+
+        ck_assert_int_eq(ops[i].status, cases[i].status);
+        ck_assert_int_eq(ops[i].cond, cases[i].cond);
+        if (cases[i].status == STORE_OK)
+            ck_assert_str_eq(text, "after");
+        else if (cases[i].there)
+            ck_assert_str_eq(text, "before");
+        else
+            ck_assert_ptr_null(text);
+        free(text);
+        store_op_release(&ops[i]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("upkeep");
@@ -314,6 +432,8 @@ int main(void)
     tcase_add_test(tests, audit_that_was_cut_is_done_again);
     tcase_add_test(tests, audit_of_an_ended_run_is_done_again);
     tcase_add_test(tests, audit_closes_only_its_own_stamp);
+    tcase_add_test(tests, soft_lock_is_whose_claim_stands);
+    tcase_add_test(tests, soft_conditions_are_looked_at);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

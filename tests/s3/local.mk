@@ -28,7 +28,7 @@ tests_s3_test_contract_LDADD = $(BF_LIBS) $(CHECK_LIBS)
 S3_SERVER_TESTS = tests/s3/addressing.sh tests/s3/contract.sh tests/s3/server.sh tests/s3/two_masters.sh tests/s3/bad_store.sh \
 	tests/s3/upgrade.sh
 TESTS += tests/s3/test_s3 tests/s3/test_decisions tests/s3/test_faults tests/s3/test_sessions tests/s3/test_tune \
-	tests/s3/tls.sh tests/s3/liars.sh tests/s3/regate.sh tests/s3/reload.sh tests/s3/requests.sh tests/s3/creds.sh $(S3_SERVER_TESTS)
+	tests/s3/tls.sh tests/s3/liars.sh tests/s3/regate.sh tests/s3/reload.sh tests/s3/requests.sh tests/s3/soft.sh tests/s3/creds.sh $(S3_SERVER_TESTS)
 THREAD_TESTS += tests/s3/test_faults tests/s3/regate.sh tests/s3/reload.sh tests/s3/two_masters.sh
-EXTRA_DIST += $(S3_SERVER_TESTS) tests/s3/requests.sh tests/s3/creds.sh tests/s3/regate.sh tests/s3/reload.sh tests/s3/liars.sh tests/s3/liar.py tests/s3/tls.sh tests/s3/with-rgw tests/s3/rgw-up tests/s3/rgw-down \
+EXTRA_DIST += $(S3_SERVER_TESTS) tests/s3/requests.sh tests/s3/soft.sh tests/s3/creds.sh tests/s3/regate.sh tests/s3/reload.sh tests/s3/liars.sh tests/s3/liar.py tests/s3/tls.sh tests/s3/with-rgw tests/s3/rgw-up tests/s3/rgw-down \
 	tests/s3/s3-bench.c tests/s3/README
