@@ -126,13 +126,13 @@ kill -TERM "$daemon"
 ends_with 0
 echo "another's lock: probed again, resumed"
 
-# 4. A pass that will be a week old in two seconds. Jobs are claimed meanwhile.
+# 4. A pass that will be a week old in ten seconds. Jobs are claimed meanwhile.
 begin bare 0
 kill -TERM "$daemon"
 ends_with 0
 object GET pdf/registry/gate.json | python3 -c 'import json, sys, time
 gate = json.load(sys.stdin)
-gate["checked_ms"] = int((time.time() + 2 - 7 * 24 * 3600) * 1000)
+gate["checked_ms"] = int((time.time() + 10 - 7 * 24 * 3600) * 1000)
 json.dump(gate, sys.stdout)' >"$dir/gate"
 object PUT pdf/registry/gate.json <"$dir/gate"
 : >"$log"
