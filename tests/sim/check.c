@@ -22,7 +22,8 @@
  *   rule: begin      a move touches nothing before its lock says that it has begun
  *   rule: retry      a burial that lands after a retry does not hide the job
  *
- * With a v1 worker about, 2, 4 and 6 are nobody's to promise. */
+ * What a v1 worker has written to a job's state, its counts and its number of results are nobody's
+ * to promise; what we write ourselves is, there too. */
 #include "truth.h"
 
 #include <stdio.h>
@@ -144,7 +145,7 @@ static bool is_undone(const struct job_truth *job)
 /* Rules of an owner who lets his lock go. */
 static void check_release(struct sim *sim, const struct actor *actor, const struct job_truth *job)
 {
-    if (sim->with_v1)
+    if (job->of_v1)
         return;
     if (job->lock_cancel == CANCEL_BURY && truth_has_marker(job) && !truth_is_settled(job))
         sim_violation(
@@ -182,7 +183,7 @@ static void put_lock(struct sim *sim, const struct actor *actor, struct job_trut
              lock.worker != NULL ? lock.worker : "");
     snprintf(job->lock_incarnation, sizeof(job->lock_incarnation), "%s",
              lock.incarnation != NULL ? lock.incarnation : "");
-    if (job->lock_begun && lock.op != job->lock_op && !actor->is_v1 && !sim->with_v1)
+    if (job->lock_begun && lock.op != job->lock_op && !actor->is_v1 && !job->of_v1)
         sim_violation(sim, "rule move: the %s of %.8s had begun, and who takes its lock forgets it",
                       job->lock_do, job->hash);
     job->lock_op = lock.op;
@@ -302,7 +303,7 @@ static void put_marker(struct sim *sim, const struct actor *actor, struct job_tr
         job->wishes++;
         job->words++;
     }
-    if (!sim->with_v1 && !truth_is_settled(job))
+    if (!job->of_v1 && !truth_is_settled(job))
         check_count(sim, job, &marker->todo, before);
 }
 
@@ -339,14 +340,14 @@ static void put_out(struct sim *sim, const struct actor *actor, struct job_truth
     const struct claim_truth *claim = truth_claim(sim, id);
 
     job->accepted++;
-    if (!actor->is_v1 && !sim->with_v1) {
+    if (!actor->is_v1) {
         if (claim != NULL && &sim->truth->jobs[claim->job] != job)
             sim_violation(sim, "promise 7: the result of claim %.8s, of %.8s, is stored for %.8s",
                           id, sim->truth->jobs[claim->job].hash, job->hash);
         else if (job->out && !truth_is_named(job, job->out_etag))
             sim_violation(sim, "promise 2: the result of %.8s is replaced, and nobody asked for it",
                           job->hash);
-        else if (job->accepted > 1 + job->wishes)
+        else if (job->accepted > 1 + job->wishes && !job->of_v1)
             sim_violation(sim, "promise 2: %d results of %.8s were accepted for %d wishes",
                           job->accepted, job->hash, 1 + job->wishes);
     }
@@ -371,8 +372,8 @@ static void put_dead(struct sim *sim, const struct actor *actor, struct job_trut
     job->dead = true;
     job->dead_generation = dead.generation;
     memcpy(job->dead_etag, op->etag_r, sizeof(job->dead_etag));
-    counts = truth_dead_stands(job) && !truth_result_stands(job) && !cancelled && !again &&
-             !sim->with_v1;
+    counts =
+        truth_dead_stands(job) && !truth_result_stands(job) && !cancelled && !again && !job->of_v1;
     if (counts && claim != NULL && claim->op == LOCK_OP_CONVERT) {
         if (truth_is_charged(job, dead.claim))
             sim_violation(sim,
@@ -383,7 +384,7 @@ static void put_dead(struct sim *sim, const struct actor *actor, struct job_trut
             note_charge(sim, job, dead.claim);
     }
     record_dead_release(&dead);
-    if (landing && !sim->with_v1 && truth_has_marker(job) && truth_dead_stands(job) &&
+    if (landing && !job->of_v1 && truth_has_marker(job) && truth_dead_stands(job) &&
         actor->dead_sent_ms < job->retried_ms)
         sim_violation(sim,
                       "rule retry: a dead record of %.8s that was sent before its retry lands and "
@@ -483,6 +484,8 @@ void check_effect(struct sim *sim, const struct store_fault_call *call)
         return;
     if (call->landing)
         job->landed_ms = sim->now_ms;
+    if (actor->is_v1 && place != PLACE_ATTEMPT && place != PLACE_OTHER)
+        job->of_v1 = true;
     if (op->kind == STORE_PUT)
         put(sim, actor, job, tier, place, op, call->landing);
     else

@@ -19,15 +19,13 @@ void check_start(struct sim *sim, struct actor *actor, const struct claim *claim
     if (known == NULL)
         sim_violation(sim, "rule lock: %.8s is converted for claim %.8s, which never had its lock",
                       job->hash, claim->id);
-    if (sim->with_v1)
-        return;
     if (known != NULL && known->settled_at_lock && truth_is_settled(job) && !marker->empty)
         sim_violation(sim,
                       "promise 6: %.8s is converted, and it was finished before it was claimed",
                       job->hash);
     else if (known != NULL && known->settled_at_lock && truth_result_stands(job))
         sim_violation(sim, "promise 6: %.8s is converted, and its result was there", job->hash);
-    else if (job->runs > allowed)
+    else if (job->runs > allowed && !job->of_v1)
         sim_violation(sim, "promise 4: %.8s runs for the %d. time, and %lld are allowed", job->hash,
                       job->runs, (long long)allowed);
     else if (marker->there && sim->processes[actor->process->number].host.wall_offset_ms == 0 &&

@@ -394,7 +394,7 @@ static bool find_planted(const struct sim_config *wish, int bug, uint64_t count,
 
     reset_totals();
     config.planted = bug;
-    config.v1 = planted_needs_v1(bug);
+    config.v1 = wish->v1 == 1 || planted_needs_v1(bug);
     run_seeds(&config, wish->seed, count, jobs);
     if (totals->failed == 0) { /* some need a certain fault at a certain call */
         config.seed = wish->seed;

@@ -60,6 +60,7 @@ struct job_truth {
     size_t named_count;
     int accepted, wishes, words, uncharged, runs, strays;
     bool disturbed; /* v1 changed lock or marker */
+    bool of_v1;     /* v1 has written something of it */
 };
 
 struct truth {
