@@ -144,8 +144,11 @@ static enum exitcode pass_gate(struct cli *cli)
 
     if (!store_settings_is_remote(cli->settings))
         return EXITCODE_OK;
-    if (store_properties(cli->queue.store)->soft)
+    if (store_settings_is_soft(cli->settings)) {
+        cli_note(cli, "s3_conditional_writes is soft: the store is not asked what it promises");
+        store_be_soft(cli->queue.store);
         return EXITCODE_OK;
+    }
     gate_check(&cli->queue, &opener, false, &report);
     switch (report.verdict) {
     case GATE_FIT:
@@ -200,11 +203,6 @@ enum exitcode cli_open(struct cli *cli, unsigned flags, struct queue **queue_r)
     *queue_r = &cli->queue;
     if (cli->store == NULL)
         code = connect_queue(cli, (flags & CLI_CREATE) != 0);
-    if (code == EXITCODE_OK && (flags & ~cli->opened & CLI_WRITE) != 0 &&
-        store_settings_is_soft(cli->settings)) {
-        cli_note(cli, "s3_conditional_writes is soft: the store is not asked what it promises");
-        store_be_soft(cli->queue.store);
-    }
     if (code == EXITCODE_OK && !cli->format_known && (flags & CLI_ANY_FORMAT) == 0) {
         /* CLI_FLEET alone sees it while reading. */
         if ((flags & (CLI_FLEET | CLI_WRITE)) != CLI_FLEET)
