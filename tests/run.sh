@@ -21,6 +21,7 @@ cd "$top" || exit 1
 logs=$top/build-tests
 jobs=$(nproc)
 passed=0 failed=0 skipped=0
+broken=() # one line for each failure, said again at the end: of a long output often only that is kept
 quick=()
 if [ "${1:-}" = --quick ]; then
     shift
@@ -30,6 +31,13 @@ fi
 mkdir -p "$logs"
 
 say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
+
+# Keeps what failed and the line of its log that says why.
+note_failure() { # WHAT LOG
+    local why
+    why=$(grep -m 1 -E 'FAILED|:[EF]:|ERROR: |WARNING: ThreadSanitizer' "$2" | cut -c 1-300)
+    broken+=("$1${why:+: $why}")
+}
 
 # Adds up what the tests of a build folder did, and names what failed or was skipped.
 count_checks() { # BUILD
@@ -52,6 +60,7 @@ count_checks() { # BUILD
             failed=$((failed + (bad > 0 ? bad : 1)))
             passed=$((passed + checks - bad))
             say "  FAILED ${trs#"$1"/}"
+            note_failure "${1##*/}: ${trs#"$1"/}" "$log"
             tail -n 40 "$log" | sed 's/^/    | /'
             ;;
         esac
@@ -71,6 +80,7 @@ step() { # STAGE WHAT COMMAND...
         say "$stage: $what: ok ($((SECONDS - start)) s)"
     else
         failed=$((failed + 1))
+        note_failure "$stage: $what" "$logs/$stage.log"
         say "$stage: $what: FAILED ($((SECONDS - start)) s); the end of $logs/$stage.log:"
         tail -n 40 "$logs/$stage.log" | sed 's/^/    | /'
         return 1
@@ -88,6 +98,7 @@ check() { # STAGE BUILD COMMAND...: `make check` whose tests are counted one by 
     count_checks "$build"
     if [ "$ended" -ne 0 ] && [ "$failed" -eq "$bad" ]; then
         failed=$((failed + 1))
+        broken+=("$stage: make ended with status $ended")
         say "$stage: make ended with status $ended, and no test failed; the end of $logs/$stage.log:"
         tail -n 40 "$logs/$stage.log" | sed 's/^/    | /'
     fi
@@ -191,5 +202,6 @@ for stage in "${stages[@]}"; do
     "stage_$stage"
 done
 say "all stages: $((SECONDS - start)) s"
+[ ${#broken[@]} -eq 0 ] || printf 'FAILED  %s\n' "${broken[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -601,8 +601,13 @@ int master_run(const struct master_options *options, struct master_end *end_r)
     control_close(master.control);
     end_r->orderly = master.orderly;
     end_r->threads_left = master.lease_runs || master.janitor_runs || master.gate_left;
-    if (end_r->threads_left)
+    if (end_r->threads_left) { /* nobody will join them */
+        if (master.lease_runs)
+            pthread_detach(master.lease);
+        if (master.janitor_runs)
+            pthread_detach(master.janitor);
         return status;
+    }
     slots_destroy(&master.slots);
     store_close(master.lease_store);
     store_close(master.janitor_store);

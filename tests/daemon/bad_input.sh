@@ -22,6 +22,13 @@ export BLOBFORGE_RETRY_BASE=1s BLOBFORGE_RETRY_MAX=1s BLOBFORGE_POLL_INTERVAL=1s
 export BLOBFORGE_MIN_FREE_SPACE=0 BLOBFORGE_LIBEXECDIR=$top_builddir/src/converter HOME=$dir
 # The leak sanitizer looks by ptrace(2), which the sandbox refuses; tests/converter looks for leaks without one.
 if grep -q __asan_init "$daemon"; then export BLOBFORGE_CONVERTER_ENV=ASAN_OPTIONS=detect_leaks=0; fi
+# The thread sanitizer's own thread keeps a process from entering a namespace (setns(2)): the converter goes where its user
+# may pass without a room.
+if grep -q __tsan_init "$daemon"; then
+    mkdir -m 0711 "$dir/libexec"
+    cp "$top_builddir/src/converter/pdf2md" "$dir/libexec/"
+    export BLOBFORGE_LIBEXECDIR=$dir/libexec
+fi
 if [[ $(id -u) -eq 0 ]]; then export BLOBFORGE_USER=root BLOBFORGE_GROUP=root; fi
 mkdir -p "$dir/work" "$dir/run" "$dir/pdfs"
 chmod 0711 "$dir"
