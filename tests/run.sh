@@ -32,16 +32,17 @@ mkdir -p "$logs"
 
 say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
 
-# Keeps what failed and the line of its log that says why.
-note_failure() { # WHAT LOG
+# Prints the end of a failure's log, and keeps its name and the line that says why.
+tell_failure() { # WHAT LOG
     local why
-    why=$(grep -m 1 -E 'FAILED|:[EF]:|ERROR: |WARNING: ThreadSanitizer' "$2" | cut -c 1-300)
+    why=$(grep -m 1 -E 'FAILED|ESCAPED|:[EF]:|(ERROR|WARNING): [A-Za-z]+Sanitizer|runtime error: ' "$2" | cut -c 1-300)
     broken+=("$1${why:+: $why}")
+    tail -n 40 "$2" | sed 's/^/    | /'
 }
 
 # Adds up what the tests of a build folder did, and names what failed or was skipped.
-count_checks() { # BUILD
-    local trs log result checks failures errors
+count_checks() { # STAGE BUILD
+    local stage=$1 build=$2 trs log result checks failures errors
     while IFS= read -r trs; do
         log=${trs%.trs}.log
         result=$(sed -n 's/^:test-result: //p' "$trs" | tail -n 1)
@@ -53,18 +54,17 @@ count_checks() { # BUILD
         PASS) passed=$((passed + (checks > 0 ? checks : 1))) ;;
         SKIP*)
             skipped=$((skipped + 1))
-            say "  skipped ${trs#"$1"/}: $(grep -i 'skip' "$log" | head -n 1)"
+            say "  skipped ${trs#"$build"/}: $(grep -i 'skip' "$log" | head -n 1)"
             ;;
         *)
             local bad=$((failures + errors))
             failed=$((failed + (bad > 0 ? bad : 1)))
             passed=$((passed + checks - bad))
-            say "  FAILED ${trs#"$1"/}"
-            note_failure "${1##*/}: ${trs#"$1"/}" "$log"
-            tail -n 40 "$log" | sed 's/^/    | /'
+            say "  FAILED ${trs#"$build"/}"
+            tell_failure "$stage: ${trs#"$build"/}" "$log"
             ;;
         esac
-    done < <(find "$1" -name '*.trs' -path '*/tests/*' 2>/dev/null | sort)
+    done < <(find "$build" -name '*.trs' -path '*/tests/*' 2>/dev/null | sort)
 }
 
 in_dir() { # DIR COMMAND...
@@ -80,9 +80,8 @@ step() { # STAGE WHAT COMMAND...
         say "$stage: $what: ok ($((SECONDS - start)) s)"
     else
         failed=$((failed + 1))
-        note_failure "$stage: $what" "$logs/$stage.log"
         say "$stage: $what: FAILED ($((SECONDS - start)) s); the end of $logs/$stage.log:"
-        tail -n 40 "$logs/$stage.log" | sed 's/^/    | /'
+        tell_failure "$stage: $what" "$logs/$stage.log"
         return 1
     fi
 }
@@ -95,12 +94,11 @@ check() { # STAGE BUILD COMMAND...: `make check` whose tests are counted one by 
     find "$build/tests" \( -name '*.trs' -o -name '*.log' \) -delete 2>/dev/null
     "$@" >>"$logs/$stage.log" 2>&1 </dev/null || ended=$?
     local before=$passed bad=$failed left=$skipped
-    count_checks "$build"
+    count_checks "$stage" "$build"
     if [ "$ended" -ne 0 ] && [ "$failed" -eq "$bad" ]; then
         failed=$((failed + 1))
-        broken+=("$stage: make ended with status $ended")
         say "$stage: make ended with status $ended, and no test failed; the end of $logs/$stage.log:"
-        tail -n 40 "$logs/$stage.log" | sed 's/^/    | /'
+        tell_failure "$stage: make ended with status $ended" "$logs/$stage.log"
     fi
     say "$stage: $((passed - before)) passed, $((failed - bad)) failed, $((skipped - left)) skipped ($((SECONDS - start)) s)"
     say "$stage: the longest tests: $(find "$build/tests" -name '*.log' -exec sed -n "s|^took \\([0-9]*\\) s\$|\\1 s {}|p" {} \; |

@@ -326,13 +326,13 @@ static const char *attempt_once(const struct row *row, enum sandbox_level level,
 /* A machine that is busy with other things may be late, but not three times. */
 static const char *attempt(const struct row *row, enum sandbox_level level)
 {
-    const char *why = NULL;
-    bool late = true;
+    bool late;
+    const char *why = attempt_once(row, level, &late);
 
-    for (int times = 0; times < 3 && late; times++) {
+    for (int more = 2; late && more > 0; more--) {
+        fprintf(stderr, "escape: %s at %s: %s; tried again\n", row->text, sandbox_level_name(level),
+                why);
         why = attempt_once(row, level, &late);
-        if (late)
-            fprintf(stderr, "escape: %s at %s: %s\n", row->text, sandbox_level_name(level), why);
     }
     return why;
 }
