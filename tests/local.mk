@@ -48,7 +48,7 @@ clean-local:
 # A minute's choice of one test or two of each room: make check TESTS='$(QUICK_TESTS)'.
 QUICK_TESTS = $(HOUSE_TESTS) tests/base/base_test tests/base/settings_test tests/s3/test_s3 tests/s3/test_decisions \
 	tests/store/test_store tests/store/test_store_fs tests/queue/test_steps tests/queue/test_gate \
-	tests/ingest/test_ingest tests/convert/test_parts tests/convert/example.sh tests/cli/usage.sh tests/cli/jobs.sh \
+	tests/ingest/test_ingest tests/convert/test_parts tests/convert/test_files tests/convert/example.sh tests/cli/usage.sh tests/cli/jobs.sh \
 	tests/daemon/test_daemon tests/daemon/many_jobs.sh
 if BUILD_PDF2MD
 QUICK_TESTS += tests/converter/stages_test tests/converter/pages.sh

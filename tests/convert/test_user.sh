@@ -15,9 +15,9 @@ trap 'rm -rf "$dir"' EXIT
 chmod 755 "$dir"
 mkdir "$dir/tmp"
 chmod 1777 "$dir/tmp"
-for program in test_parts test_run hostile; do
+for program in test_parts test_files test_run hostile; do
     cp "${top_builddir:?}/tests/convert/$program" "$dir/"
 done
-for program in test_parts test_run; do
+for program in test_parts test_files test_run; do
     TMPDIR=$dir/tmp setpriv --reuid 65534 --regid 65534 --clear-groups "$dir/$program"
 done
